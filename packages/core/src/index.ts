@@ -1,0 +1,2 @@
+export * from './spec/index.ts';
+export { startOperation, throwIfAborted, type OperationControl } from './plugin/operation.ts';

@@ -1,0 +1,42 @@
+import { defaultServerConditions } from 'vite';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// Tests read the packages' sources, not their builds (examples and users read dist).
+const conditions = ['@imgkit/source', ...defaultServerConditions];
+const tests = ['src/**/*.test.ts', 'test/**/*.test.ts'];
+// Tests that boot machines: they need the processors for themselves.
+const vmTests = '**/*.vm.test.ts';
+const exclude = [...configDefaults.exclude, vmTests];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    reporters: ['default', 'json'],
+    outputFile: { json: 'reports/vitest.json' },
+    coverage: { include: ['packages/*/src/**/*.ts'], reportsDirectory: 'reports/coverage' },
+    projects: [
+      ...['core', 'bake', 'qemu'].map((name) => ({
+        extends: true as const,
+        test: { name, root: `packages/${name}`, include: tests, exclude },
+      })),
+      { extends: true, test: { name: 'repo', root: 'test', include: ['**/*.test.ts'], exclude } },
+      {
+        extends: true,
+        test: {
+          name: 'vm',
+          include: [`packages/*/src/${vmTests}`, `packages/*/test/${vmTests}`, `test/${vmTests}`],
+          globalSetup: 'test/vm-setup.ts',
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 }, // after all other projects
+        },
+      },
+    ],
+  },
+});
