@@ -1,0 +1,5 @@
+export { systemClock, type Clock } from './clock.ts';
+export type * from './port.ts';
+export type * from './resource.ts';
+export type * from './run-event.ts';
+export * from './workflow.ts';
