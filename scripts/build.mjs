@@ -23,13 +23,13 @@ function inputDigest(directory) {
 }
 
 const packages = readdirSync(join(root, 'packages'))
-  .map((name) => join(root, 'packages', name))
-  .filter((directory) => existsSync(join(directory, 'package.json')))
-  .map((directory) => {
+  .map((name) => ({ name, directory: join(root, 'packages', name) }))
+  .filter(({ directory }) => existsSync(join(directory, 'package.json')))
+  .map(({ name, directory }) => {
     const stamp = join(directory, 'node_modules', '.imgkit-build');
     const digest = inputDigest(directory);
     const built = existsSync(join(directory, 'dist', 'index.js')) && existsSync(stamp);
-    return { directory, stamp, digest, fresh: built && readFileSync(stamp, 'utf8') === digest };
+    return { name, stamp, digest, fresh: built && readFileSync(stamp, 'utf8') === digest };
   });
 
 const stale = process.argv.includes('--force')
@@ -38,8 +38,8 @@ const stale = process.argv.includes('--force')
 if (stale.length > 0) {
   // Without its stamp, a package whose build is interrupted is built again next time.
   for (const { stamp } of stale) rmSync(stamp, { force: true });
-  const filters = stale.flatMap(({ directory }) => ['--filter', directory]);
-  const { status } = spawnSync('pnpm', ['--recursive', ...filters, 'build'], {
+  const filters = stale.flatMap(({ name }) => ['--filter', `./packages/${name}`]);
+  const { status } = spawnSync('pnpm', ['--recursive', '--fail-if-no-match', ...filters, 'build'], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
