@@ -12,7 +12,7 @@ export interface SourceFile {
 }
 
 /** All files that belong to the repository, by path: those that `.gitignore` names are left out. */
-export async function repositoryFiles(directory = root): Promise<string[]> {
+async function repositoryFiles(directory: string): Promise<string[]> {
   const ignored = (await readFile(join(root, '.gitignore'), 'utf8')).split('\n').filter(Boolean);
   const isIgnored = (path: string): boolean =>
     ignored.some((pattern) => {
