@@ -1,0 +1,57 @@
+import { throwIfAborted } from '../errors.ts';
+import type { FreeSpace } from '../formats/space.ts';
+import { BlobStore } from './blob-store.ts';
+import { Catalog } from './catalog.ts';
+import { collectGarbage, type CollectOptions, type GarbageItem } from './garbage.ts';
+import { createLayout, type StoreLayout } from './layout.ts';
+import { Overlays } from './overlays.ts';
+import { verifyStore, type StoreProblem } from './verification.ts';
+
+/** A directory of images and machines, shared safely by any number of processes of one user. */
+export class LocalStore implements Disposable {
+  readonly layout: StoreLayout;
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly overlays: Overlays;
+
+  private constructor(layout: StoreLayout, catalog: Catalog, freeSpace?: FreeSpace) {
+    this.layout = layout;
+    this.catalog = catalog;
+    this.blobs = new BlobStore(layout, catalog, freeSpace);
+    this.overlays = new Overlays(layout, catalog, this.blobs);
+  }
+
+  /**
+   * Opens the store at `root`, making it if there is none.
+   *
+   * @throws `PERMISSION_DENIED` when it belongs to another user, `FAILED_PRECONDITION` when a newer
+   * version of imgkit made it.
+   */
+  static async open(
+    root: string,
+    options: { readonly signal?: AbortSignal; readonly freeSpace?: FreeSpace } = {},
+  ): Promise<LocalStore> {
+    throwIfAborted(options.signal, 'opening the store');
+    const layout = await createLayout(root);
+    return new LocalStore(layout, Catalog.open(layout.catalog), options.freeSpace);
+  }
+
+  /** Removes what nothing needs, see {@link collectGarbage}. */
+  async gc(options?: CollectOptions): Promise<readonly GarbageItem[]> {
+    return collectGarbage(this.layout, this.catalog, options);
+  }
+
+  /** Checks everything, see {@link verifyStore}. */
+  verify(options?: { readonly signal?: AbortSignal }): AsyncIterable<StoreProblem> {
+    return verifyStore(this.layout, this.catalog, options);
+  }
+
+  /** Closes the catalog. */
+  close(): void {
+    this.catalog.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
