@@ -1,0 +1,85 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { expect, it, onTestFinished } from 'vitest';
+
+import { makeRaw, scratch } from './scratch.ts';
+import { openStore, problems, testRecords } from './store-fixture.ts';
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+// The child reads the sources: all it needs of core is the errors, which are plain TypeScript.
+const core = pathToFileURL(path('../../core/src/spec/errors.ts')).href;
+const hook = `import { registerHooks } from 'node:module';
+registerHooks({ resolve: (name, context, next) => next(name === '@imgkit/core' ? ${JSON.stringify(core)} : name, context) });`;
+
+async function startWriter(...args: string[]): Promise<ChildProcess> {
+  const loader = `data:text/javascript,${encodeURIComponent(hook)}`;
+  const options = ['--no-warnings', '--experimental-strip-types', '--import', loader];
+  const child = spawn(process.execPath, [...options, path('store-writer.ts'), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await Promise.race([
+    once(child.stdout, 'data'),
+    once(child, 'exit').then(() => Promise.reject(new Error('the writer ended by itself'))),
+  ]);
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  expect(child.exitCode).toBeNull();
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+it('kill -9 at 20 random moments, with another writer at work, never harms the store', async () => {
+  const root = join(await scratch(), 'store');
+  const directory = await scratch();
+  const sources: string[] = [];
+  for (let index = 0; index < 4; index++) {
+    const data = [{ at: index * 65_536, length: 400_000 }];
+    sources.push(await makeRaw(join(directory, `${index}.raw`), 2 ** 22, data));
+  }
+  const disks = join(directory, 'disks.json');
+  await writeFile(disks, JSON.stringify(sources));
+
+  const store = await openStore(root);
+  const records = testRecords(store);
+  const other = await startWriter(root, disks, 'other');
+  for (let round = 0; round < 20; round++) {
+    const child = await startWriter(root, disks, `w${round}`);
+    await delay(Math.random() * 120);
+    await kill(child);
+    expect(await problems(store)).toEqual([]);
+    await store.gc();
+    expect(await problems(store)).toEqual([]);
+  }
+  await kill(other);
+
+  // A qemu-img of a killed writer may outlive it for a moment and make its file only then.
+  const leftInTmp = async (): Promise<string[]> => {
+    await store.gc();
+    return readdir(store.layout.tmp);
+  };
+  await expect.poll(leftInTmp, { timeout: 10_000 }).toEqual([]);
+  expect(await problems(store)).toEqual([]);
+  const all = records.all();
+  expect(all.length).toBeGreaterThan(20);
+  const overlays = store.catalog
+    .all('SELECT digest FROM overlays')
+    .map((row) => String(row['digest']));
+  const needed = new Set([...all.map(({ doc }) => doc.digest), ...overlays]);
+  const files = (await readdir(store.layout.blobs)).map((name) => name.replace('.qcow2', ''));
+  expect(files.toSorted()).toEqual([...needed].toSorted());
+
+  for (const { seq } of all) records.delete(seq);
+  for (const name of await readdir(store.layout.disks))
+    await store.overlays.remove(join(store.layout.disks, name));
+  await store.gc();
+  expect(await readdir(store.layout.blobs)).toEqual([]);
+}, 180_000);
