@@ -1,0 +1,79 @@
+import { ImgkitError } from '@imgkit/core';
+import { connect, type Socket } from 'node:net';
+
+/** Where an SSH server is, or will be. */
+export interface SshAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+// A user-mode network accepts a connection before the guest listens, and repeats its own attempts only seconds apart. So a
+// probe lives shortly and the next one starts soon: the guest is noticed within one interval of when it listens.
+const probeEveryMs = 150;
+const probeLifeMs = 1200;
+const probesAtATime = 8;
+
+/**
+ * Gives a connection on which the server has sent its greeting, which then is still to be read. The attempts
+ * overlap; the first to be greeted wins, and becomes the connection.
+ *
+ * @throws `signal.reason` once it is aborted.
+ */
+export async function reachSsh(address: SshAddress, signal: AbortSignal): Promise<Socket> {
+  signal.throwIfAborted();
+  const live = new Set<Socket>();
+  let winner: Socket | undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const probe = () => {
+    if (live.size >= probesAtATime) return;
+    const socket = connect({ ...address, noDelay: true });
+    live.add(socket);
+    const life = setTimeout(() => socket.destroy(), probeLifeMs);
+    socket
+      .on('error', () => undefined)
+      .once('close', () => {
+        clearTimeout(life);
+        live.delete(socket);
+      });
+    socket.once('readable', () => {
+      const bytes: unknown = socket.read();
+      if (!(bytes instanceof Buffer) || !bytes.toString('latin1').startsWith('SSH-')) {
+        socket.destroy();
+        return;
+      }
+      clearTimeout(life);
+      // What comes second is still live then, and is closed with the others.
+      if (winner === undefined) {
+        winner = socket;
+        live.delete(socket);
+        socket.unshift(bytes);
+        resolve(socket);
+      }
+    });
+  };
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  const timer = setInterval(probe, probeEveryMs);
+  probe();
+  try {
+    return await promise;
+  } finally {
+    clearInterval(timer);
+    signal.removeEventListener('abort', abort);
+    for (const socket of live) socket.destroy();
+  }
+}
+
+/** The error for a guest that could not be reached in time. */
+export function unreachable(peer: string, waitedMs: number, cause: unknown): ImgkitError {
+  return new ImgkitError(
+    'TIMEOUT',
+    `${peer} could not be reached over SSH within ${Math.round(waitedMs / 1000)} s`,
+    {
+      operation: 'ssh.connect',
+      resource: peer,
+      hint: 'Look at the end of the console: did the machine boot, get its network, and start its SSH server?',
+      cause,
+    },
+  );
+}
