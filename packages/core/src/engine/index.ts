@@ -1,4 +1,5 @@
 export { systemClock, type Clock } from './clock.ts';
+export { embeddedEngine, type EmbeddedEngineOptions } from './embedded-engine.ts';
 export type * from './port.ts';
 export type * from './resource.ts';
 export type * from './run-event.ts';

@@ -202,6 +202,9 @@ export interface Engine {
    */
   cleanup(id: string, options?: CallOptions): Promise<CleanupReport>;
 
+  /** Notes in the ledger that a resource is gone, however it went. */
+  noteRemoved(resource: RemovableResource, options?: CallOptions): Promise<void>;
+
   /** Forgets finished runs, with their children, that ended more than `olderThanMs` milliseconds ago and left nothing; returns how many. */
   prune(options: CallOptions & { readonly olderThanMs: number }): Promise<number>;
 
