@@ -2,7 +2,8 @@ import { ImgkitError } from '@imgkit/core';
 import { connect, type Socket } from 'node:net';
 import { z } from 'zod';
 import { withSocketPath } from './socket-path.ts';
-import { cancelled, pollUntil, throwIfCancelled, type Wait } from './waiting.ts';
+import { cancelled, throwIfAborted } from '../errors.ts';
+import { pollUntil, type Wait } from './waiting.ts';
 
 /** Something QEMU tells by itself, for example `SHUTDOWN`. */
 export interface QmpEvent {
@@ -108,7 +109,7 @@ export class QmpClient implements AsyncDisposable {
       readonly timeoutMs?: number | undefined;
     } = {},
   ): Promise<unknown> {
-    throwIfCancelled(options.signal, `QEMU's ${command}`);
+    throwIfAborted(options.signal, `QEMU's ${command}`);
     if (this.#ended !== undefined) throw this.#ended;
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -167,7 +168,9 @@ export class QmpClient implements AsyncDisposable {
   ): Promise<T> {
     const { promise: ended, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(onTimeout()), timeoutMs);
-    const abort = (): void => reject(cancelled(doing, signal?.reason));
+    const abort = (): void => {
+      if (signal !== undefined) reject(cancelled(signal, doing));
+    };
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return await Promise.race([promise, ended]);

@@ -1,20 +1,11 @@
-import { ImgkitError } from '@imgkit/core';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+import { cancelled, throwIfAborted } from '../errors.ts';
 
 /** How long to wait, and what ends the waiting early. */
 export interface Wait {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Throws `CANCELLED` when `signal` is aborted. */
-export function throwIfCancelled(signal: AbortSignal | undefined, doing: string): void {
-  if (signal?.aborted === true) throw cancelled(doing, signal.reason);
-}
-
-/** The error of a wait that the caller ended. */
-export function cancelled(doing: string, reason?: unknown): ImgkitError {
-  return new ImgkitError('CANCELLED', `${doing} was cancelled`, { cause: reason });
 }
 
 /**
@@ -28,7 +19,7 @@ export async function pollUntil<T>(
 ): Promise<T> {
   const end = performance.now() + wait.timeoutMs;
   for (;;) {
-    throwIfCancelled(wait.signal, wait.doing);
+    throwIfAborted(wait.signal, wait.doing);
     const found = await probe();
     if (found !== undefined) return found;
     const left = end - performance.now();
@@ -36,7 +27,7 @@ export async function pollUntil<T>(
     try {
       await sleep(Math.min(wait.everyMs, left), undefined, { signal: wait.signal });
     } catch (error) {
-      throw cancelled(wait.doing, error);
+      throw wait.signal === undefined ? error : cancelled(wait.signal, wait.doing);
     }
   }
 }

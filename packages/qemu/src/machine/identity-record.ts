@@ -1,0 +1,33 @@
+import { ImgkitError } from '@imgkit/core';
+
+/** What a machine resumed from a saved state becomes. */
+export interface Identity {
+  /** Differs for every start: a guest acts when it reads another one than before. */
+  readonly nonce: string;
+  /** The shell script that gives the guest its new identity; empty for one that just boots. */
+  readonly script: string;
+}
+
+/** The size of the record at the end of a seed disk, in bytes. */
+export const identityBytes = 64 * 1024;
+
+/** The block size in which guests read the record, in bytes: what direct reads need. */
+export const identityBlock = 4096;
+
+/** Makes the record: a block with one line of text, then the script. */
+export function identityRecord(identity: Identity): Buffer {
+  if (!/^[\w-]{1,64}$/.test(identity.nonce)) {
+    throw new ImgkitError('INVALID_ARGUMENT', 'a nonce has 1 to 64 letters, digits, _ and -');
+  }
+  const script = Buffer.from(identity.script);
+  const record = Buffer.alloc(identityBytes);
+  if (identityBlock + script.length > identityBytes) {
+    throw new ImgkitError(
+      'INVALID_ARGUMENT',
+      `an identity script of ${script.length} bytes is too long`,
+    );
+  }
+  record.write(`imgkit-identity 1 ${identity.nonce} ${script.length}\n`);
+  script.copy(record, identityBlock);
+  return record;
+}
