@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { column, Database } from '../engine/database.ts';
+import { decode } from '../engine/json.ts';
+import { systemProcesses, type ProcessTable } from '../engine/process-identity.ts';
+import { throwIfAborted } from '../plugin/operation.ts';
+import { ImgkitError } from '../spec/errors.ts';
+import type { StateStore } from './state-store.ts';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS record (
+    collection TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (collection, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS lock (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started TEXT NOT NULL,
+    taken INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+const schemaVersion = 1;
+
+/** A lock of a process that can't be seen from here, for example of another container, is free after so many milliseconds. */
+const unseenMs = 10 * 60_000;
+const longestPollMs = 100;
+
+/** The state store that needs nothing but a directory: a file of SQLite's, opened when it is first asked for something. */
+export function sqliteStateStore(
+  directory: string,
+  processes: ProcessTable = systemProcesses,
+): StateStore {
+  let opened: Promise<Database> | undefined;
+  const database = async (signal?: AbortSignal): Promise<Database> => {
+    throwIfAborted(signal);
+    opened ??= openDatabase(join(directory, 'kit.db'));
+    return opened;
+  };
+
+  return {
+    async read(collection, key, options) {
+      const sql = 'SELECT value FROM record WHERE collection = ? AND key = ?';
+      const row = (await database(options?.signal)).one(sql, collection.name, key);
+      return row === undefined ? undefined : decode(column.text(row, 'value'));
+    },
+
+    async write(collection, key, value, options) {
+      (await database(options?.signal)).run(
+        `INSERT INTO record (collection, key, value) VALUES (?, ?, ?)
+         ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value`,
+        collection.name,
+        key,
+        JSON.stringify(value),
+      );
+    },
+
+    async *list(collection, options) {
+      const sql = 'SELECT key, value FROM record WHERE collection = ? ORDER BY key';
+      for (const row of (await database(options?.signal)).all(sql, collection.name)) {
+        throwIfAborted(options?.signal);
+        yield { key: column.text(row, 'key'), value: decode(column.text(row, 'value')) };
+      }
+    },
+
+    async lock(name, work, options) {
+      const store = await database(options?.signal);
+      const holder = randomUUID();
+      for (let poll = 5; !take(store, processes, name, holder); poll *= 2) {
+        await delay(Math.min(poll, longestPollMs), undefined, { signal: options?.signal }).catch(
+          () => throwIfAborted(options?.signal),
+        );
+      }
+      try {
+        return await work();
+      } finally {
+        store.run('DELETE FROM lock WHERE name = ? AND holder = ?', name, holder);
+      }
+    },
+
+    async close() {
+      const closing = opened;
+      opened = Promise.reject(new ImgkitError('FAILED_PRECONDITION', 'the kit is disposed of'));
+      opened.catch(() => undefined);
+      (await closing?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+/** Takes a lock if it is free; says whether it did. */
+function take(store: Database, processes: ProcessTable, name: string, holder: string): boolean {
+  return store.transaction(() => {
+    const row = store.one('SELECT * FROM lock WHERE name = ?', name);
+    if (row !== undefined) {
+      const alive = processes.isAlive({
+        host: column.text(row, 'host'),
+        pid: column.integer(row, 'pid'),
+        started: column.text(row, 'started'),
+      });
+      if (alive ?? Date.now() - column.integer(row, 'taken') < unseenMs) return false;
+    }
+    const { host, pid, started } = processes.self();
+    const sql =
+      'INSERT OR REPLACE INTO lock (name, holder, host, pid, started, taken) VALUES (?, ?, ?, ?, ?, ?)';
+    store.run(sql, name, holder, host, pid, started, Date.now());
+    return true;
+  });
+}
+
+async function openDatabase(file: string): Promise<Database> {
+  const { DatabaseSync } = await import('node:sqlite');
+  await (await open(file, 'a', 0o600)).close();
+  const connection = new DatabaseSync(file);
+  try {
+    connection.exec(
+      'PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
+    );
+    const database = new Database(connection);
+    database.transaction(() => {
+      const version = Number(database.one('PRAGMA user_version')?.['user_version']);
+      if (version > schemaVersion) {
+        throw new ImgkitError('FAILED_PRECONDITION', `"${file}" was written by a newer imgkit`, {
+          resource: file,
+          hint: 'Update imgkit, or give the kit another state directory.',
+        });
+      }
+      connection.exec(`${schema} PRAGMA user_version = ${schemaVersion}`);
+    });
+    return database;
+  } catch (error) {
+    connection.close();
+    if (ImgkitError.is(error)) throw error;
+    throw new ImgkitError('FAILED_PRECONDITION', `the kit's records in "${file}" can't be read`, {
+      resource: file,
+      hint: 'If the file is damaged, move it away: histories of publications and channels are lost with it.',
+      cause: error,
+    });
+  }
+}
