@@ -83,7 +83,7 @@ describe('records', () => {
     expect(records.find('r', 'a')).toBeUndefined();
   });
 
-  it('are given page by page, oldest first, and change one by one', async () => {
+  it('are given page by page, newest first, and change one by one', async () => {
     const records = testRecords(await openStore());
     for (const name of ['a', 'b', 'c', 'd'])
       records.insert({
@@ -92,12 +92,12 @@ describe('records', () => {
         state: 'NEW',
         doc: { digest: '' },
       });
-    const page = records.page(0, 2, 'p');
-    expect(page.map(({ name }) => name)).toEqual(['a', 'c']);
-    const after = records.page(page.at(-1)?.seq ?? 0, 2, 'p');
-    expect(after.map(({ name }) => name)).toEqual(['d']);
+    const page = records.page(undefined, 2, 'p');
+    expect(page.map(({ name }) => name)).toEqual(['d', 'c']);
+    const after = records.page(page.at(-1)?.seq, 2, 'p');
+    expect(after.map(({ name }) => name)).toEqual(['a']);
     const { seq } = records.update(after[0]?.seq ?? 0, { state: 'READY', doc: { digest: 'x' } });
-    expect(records.at(seq)).toMatchObject({ state: 'READY', doc: { digest: 'x' }, name: 'd' });
+    expect(records.at(seq)).toMatchObject({ state: 'READY', doc: { digest: 'x' }, name: 'a' });
     expect(records.delete(seq)).toBe(true);
     expect(records.delete(seq)).toBe(false);
   });

@@ -29,7 +29,10 @@ export class LocalStore implements Disposable {
    */
   static async open(
     root: string,
-    options: { readonly signal?: AbortSignal; readonly freeSpace?: FreeSpace } = {},
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly freeSpace?: FreeSpace | undefined;
+    } = {},
   ): Promise<LocalStore> {
     throwIfAborted(options.signal, 'opening the store');
     const layout = await createLayout(root);

@@ -60,16 +60,18 @@ export class Records<D> {
     return this.#read(this.#catalog.get(sql, this.kind, seq));
   }
 
-  /** Up to `limit` records after number `after`, oldest first; of one project if one is given. */
-  page(after: number, limit: number, project?: string): StoredRecord<D>[] {
-    const sql = `SELECT * FROM records WHERE kind = ? AND seq > ? AND project = ifnull(?, project) ORDER BY seq LIMIT ?`;
-    const rows = this.#catalog.all(sql, this.kind, after, project ?? null, limit);
+  /** Up to `limit` records older than number `before`, newest first; of one project if one is given. */
+  page(before: number | undefined, limit: number, project?: string): StoredRecord<D>[] {
+    const sql = `SELECT * FROM records
+      WHERE kind = ? AND seq < ifnull(?, seq + 1) AND project = ifnull(?, project)
+      ORDER BY seq DESC LIMIT ?`;
+    const rows = this.#catalog.all(sql, this.kind, before ?? null, project ?? null, limit);
     return rows.flatMap((row) => this.#read(row) ?? []);
   }
 
-  /** All records, oldest first. */
+  /** All records, newest first. */
   all(project?: string): StoredRecord<D>[] {
-    return this.page(0, -1, project);
+    return this.page(undefined, -1, project);
   }
 
   /**
@@ -103,7 +105,7 @@ export class Records<D> {
   /** Changes a record; what is not given stays. */
   update(
     seq: number,
-    change: { state?: string; owner?: string | undefined; key?: undefined; doc?: D },
+    change: { state?: string; owner?: string | undefined; key?: string; doc?: D },
   ): StoredRecord<D> {
     return this.#catalog.transaction<StoredRecord<D>>(() => {
       const current = this.at(seq);
