@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { freshProvider, makeImage, names } from '../test/local-provider.ts';
 import { refusal, run, virtualSize } from '../test/scratch.ts';
+import { problems } from '../test/store-fixture.ts';
 
 describe('a disk', () => {
   it('is empty, or has the content of an image or a snapshot, and can be larger', async () => {
@@ -40,8 +41,13 @@ describe('a disk', () => {
     await snapshots.delete(snapshot.id);
     await snapshots.delete(snapshot.id);
     // The disk goes on: its overlay keeps the blob.
-    const path = files.find((file) => file.endsWith('qcow2') && existsSync(file));
-    await run('qemu-img', 'check', '-q', path ?? '');
+    expect(await problems(await context.store())).toEqual([]);
+    const [path = ''] = (await readdir(layout.disks)).filter(
+      (file) => !files.includes(join(layout.disks, file)),
+    );
+    await run('qemu-img', 'check', '-q', join(layout.disks, path));
+    await run('rm', join(layout.disks, path));
+    expect(await problems(await context.store())).toHaveLength(1);
   });
 
   it('that lacks a size, is smaller than its source, or whose source is not there is refused', async () => {

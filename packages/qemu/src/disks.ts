@@ -14,11 +14,11 @@ import { diskSchema, instant, type DiskDocument } from './mapping.ts';
 import { deleteOwn, getOwn, getReady, listOwn, notReady } from './resources/access.ts';
 import type { LocalContext } from './resources/context.ts';
 import { create, resumeCreation, statusOf, type ResourceKind } from './resources/creation.ts';
-import { diskFile } from './resources/disk-file.ts';
 import { usableImage } from './resources/image-access.ts';
 import { snapshotKind } from './resources/kinds.ts';
 import type { Machines } from './resources/machines.ts';
 import { checkedSize, invalid } from './resources/rules.ts';
+import { diskPath } from './store/layout.ts';
 import type { LocalStore } from './store/local-store.ts';
 import type { StoredRecord } from './store/records.ts';
 
@@ -78,7 +78,7 @@ export class QemuDisks implements Disks {
         prepare: (store) => this.#content(store, request),
         draft: ({ sizeBytes, image }) => ({ labels: { ...labels }, sizeBytes, image, request }),
         make: async (store, { digest, sizeBytes }, record, { signal }) => {
-          const path = diskFile(store, record);
+          const path = diskPath(store.layout, record.seq);
           if (digest === undefined) await createEmpty(path, sizeBytes, { signal });
           else await store.overlays.create(path, digest, { virtualSize: sizeBytes, signal });
           await syncPath(path);
@@ -144,6 +144,6 @@ export class QemuDisks implements Disks {
 }
 
 async function removeFile(store: LocalStore, record: StoredRecord<unknown>): Promise<void> {
-  const path = diskFile(store, record);
+  const path = diskPath(store.layout, record.seq);
   await store.overlays.remove(path);
 }

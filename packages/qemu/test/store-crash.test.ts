@@ -83,3 +83,14 @@ it('kill -9 at 20 random moments, with another writer at work, never harms the s
   await store.gc();
   expect(await readdir(store.layout.blobs)).toEqual([]);
 }, 180_000);
+
+it('many processes can open a new store at the same moment', async () => {
+  const root = join(await scratch(), 'store');
+  const disks = join(await scratch(), 'disks.json');
+  const raw = await makeRaw(join(await scratch(), 'raw'), 2 ** 20, [{ at: 0, length: 4096 }]);
+  await writeFile(disks, JSON.stringify([raw]));
+  const names = Array.from({ length: 6 }, (_, index) => `w${index}`);
+  const writers = await Promise.all(names.map((name) => startWriter(root, disks, name)));
+  await Promise.all(writers.map(kill));
+  expect(await problems(await openStore(root))).toEqual([]);
+}, 60_000);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { failure, makeRaw, run, scratch } from '../../test/scratch.ts';
 import { checkDisk, convert, createOverlay, dataExtents, growDisk, readInfo } from './qemu-img.ts';
 import { runTool } from './tool.ts';
+import { checksum, vhdFooter } from './vhd.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -100,4 +101,22 @@ describe('a tool', () => {
     expect(error.code).toBe('CANCELLED');
     expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
   });
+});
+
+it('takes the whole of a VHD whose geometry is smaller than its size', async () => {
+  const directory = await scratch();
+  const size = 8 * mebibyte;
+  const raw = await makeRaw(join(directory, 'a,b.vhd'), size, [{ at: size - 4096, length: 4096 }]);
+  const whole = join(directory, 'whole.raw');
+  await run('cp', raw, whole);
+  const footer = vhdFooter(size);
+  footer.write('vbox', 28, 'latin1');
+  footer.writeUInt16BE(10, 56); // 10 cylinders of 16 heads and 17 sectors: 1.3 MiB
+  footer.writeUInt8(17, 59);
+  footer.writeUInt32BE(checksum(footer), 64);
+  await appendFile(raw, footer);
+  const copy = join(directory, 'copy.raw');
+  await convert(raw, copy, { from: 'vpc', to: 'raw' });
+  expect((await readInfo(raw, 'vpc')).virtualSize).toBe(size);
+  await run('cmp', whole, copy);
 });

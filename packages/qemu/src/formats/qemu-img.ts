@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
 import { z } from 'zod';
@@ -37,13 +37,14 @@ export async function readInfo(
 ): Promise<DiskInfo> {
   // -U: a machine may have the disk open; the header does not change under it.
   const info = infoSchema.parse(
-    await runJson(['info', '-U', '--output=json', '-f', format, resolve(path)], settings),
+    await runJson(['info', '-U', '--output=json', ...opened(path, format)], settings),
   );
+  const backing = info['full-backing-filename'] ?? info['backing-filename'];
   return {
     format: info.format,
     virtualSize: info['virtual-size'],
     allocatedSize: info['actual-size'],
-    backingFile: info['full-backing-filename'] ?? info['backing-filename'],
+    backingFile: backing === undefined ? undefined : resolve(backing),
   };
 }
 
@@ -64,7 +65,7 @@ export async function dataExtents(
   settings: CallSettings = {},
 ): Promise<readonly Extent[]> {
   const map = mapSchema.parse(
-    await runJson(['map', '--output=json', '-f', format, resolve(path)], settings),
+    await runJson(['map', '--output=json', ...opened(path, format)], settings),
   );
   const extents: { offset: number; length: number }[] = [];
   for (const { start, length, data, zero } of map) {
@@ -84,7 +85,7 @@ export async function measureCopy(
   from: DiskFormat,
   settings: CallSettings = {},
 ): Promise<number> {
-  const args = ['measure', '-U', '--output=json', '-f', from, '-O', 'qcow2', resolve(path)];
+  const args = ['measure', '-U', '--output=json', '-O', 'qcow2', ...opened(path, from)];
   return measureSchema.parse(await runJson(args, settings)).required;
 }
 
@@ -115,7 +116,7 @@ export async function convert(
 ): Promise<void> {
   const { from, to, compression, formatOptions = [], force, onProgress, signal } = options;
   const all = [...formatOptions, ...(compression ? [`compression_type=${compression}`] : [])];
-  const args = ['convert', '-p', '-m', '8', '-f', from, '-O', to];
+  const args = ['convert', '-p', '-m', '8', '-O', to];
   if (force === true) args.push('-U');
   args.push(compression === undefined ? '-W' : '-c');
   if (all.length > 0) args.push('-o', all.join(','));
@@ -126,17 +127,32 @@ export async function convert(
     last = percent;
     onProgress?.(percent / 100);
   };
-  await runTool('qemu-img', [...args, resolve(source), resolve(target)], { signal, onOutput });
+  await runTool('qemu-img', [...args, ...opened(source, from), resolve(target)], {
+    signal,
+    onOutput,
+  });
 }
 
-/** Makes a new disk at `path` whose content is that of the qcow2 file `backing` until it is written to. */
+/**
+ * Makes a new disk at `path` whose content is that of the qcow2 file `backing` until it is written to.
+ * It names it relative to its own place, so that both can be moved together.
+ */
 export async function createOverlay(
   path: string,
   backing: string,
   options: CallSettings & { readonly virtualSize?: number | undefined } = {},
 ): Promise<void> {
   const size = options.virtualSize === undefined ? [] : [String(options.virtualSize)];
-  const args = ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', resolve(backing)];
+  const args = [
+    'create',
+    '-q',
+    '-f',
+    'qcow2',
+    '-F',
+    'qcow2',
+    '-b',
+    relative(dirname(resolve(path)), resolve(backing)),
+  ];
   await runTool('qemu-img', [...args, resolve(path), ...size], options);
 }
 
@@ -178,6 +194,18 @@ export async function checkDisk(
     if (!ImgkitError.is(error) || error.providerCode === undefined) throw error;
     return error.message;
   }
+}
+
+/**
+ * A disk to be read. The format is always given: guessing it is how a forged raw disk reads other files.
+ * Of a VHD the size is believed, not its geometry, which may be smaller, and would cut the disk off.
+ */
+function opened(path: string, format: DiskFormat): string[] {
+  const absolute = resolve(path);
+  if (format !== 'vpc') return ['-f', format, absolute];
+  const name = absolute.replaceAll(',', ',,');
+  const options = ['driver=vpc', 'force_size_calc=current_size', 'file.driver=file'];
+  return ['--image-opts', [...options, `file.filename=${name}`].join(',')];
 }
 
 async function runJson(args: readonly string[], settings: CallSettings): Promise<unknown> {

@@ -6,10 +6,10 @@ import { fileError } from '../errors.ts';
 import { detectFormat } from '../formats/detect.ts';
 import { toOrigin, type ImageDocument } from '../mapping.ts';
 import type { StagedBlob, StageOptions } from '../store/blob-store.ts';
+import { diskPath } from '../store/layout.ts';
 import type { LocalStore } from '../store/local-store.ts';
 import { getReady, notReady } from './access.ts';
 import { notFound, type LocalContext } from './context.ts';
-import { diskFile } from './disk-file.ts';
 import { usableImage } from './image-access.ts';
 import { diskRecordKind, snapshotKind } from './kinds.ts';
 import type { Capture, Machines } from './machines.ts';
@@ -91,7 +91,7 @@ export async function prepareDisk(
     return { take };
   }
   const record = getReady(context, store, diskRecordKind, disk);
-  const path = diskFile(store, record);
+  const path = diskPath(store.layout, record.seq);
   await access(path).catch((error: unknown) => {
     throw fileError(error, path);
   });

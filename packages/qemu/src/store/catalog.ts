@@ -28,6 +28,8 @@ const busyTimeoutMs = 30_000;
 export class Catalog implements Disposable {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #inTransaction = false;
+  #open = true;
   readonly path: string;
 
   private constructor(database: DatabaseSync, path: string) {
@@ -45,7 +47,12 @@ export class Catalog implements Disposable {
     try {
       // The files of WAL mode take their permissions from this one.
       chmodSync(path, 0o600);
-      const pragmas = ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON'];
+      const pragmas = [
+        `busy_timeout = ${busyTimeoutMs}`,
+        'journal_mode = WAL',
+        'synchronous = FULL',
+        'foreign_keys = ON',
+      ];
       for (const pragma of pragmas) catalog.#database.exec(`PRAGMA ${pragma}`);
       catalog.#migrate();
       return catalog;
@@ -76,26 +83,39 @@ export class Catalog implements Disposable {
    * A transaction inside another one is part of it. `body` is synchronous, so that the lock is short.
    */
   transaction<T>(body: () => T extends PromiseLike<unknown> ? never : T): T {
-    if (this.#database.isTransaction) return body();
+    if (this.#inTransaction) return body();
     this.#try(() => this.#database.exec('BEGIN IMMEDIATE'));
+    this.#inTransaction = true;
     try {
       const result = body();
       this.#try(() => this.#database.exec('COMMIT'));
       return result;
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      this.#rollBack();
       throw error;
+    } finally {
+      this.#inTransaction = false;
     }
   }
 
   /** Closes the database; other processes are not affected. */
   close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     this.#statements.clear();
-    if (this.#database.isOpen) this.#database.close();
+    this.#database.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #rollBack(): void {
+    try {
+      this.#database.exec('ROLLBACK');
+    } catch {
+      // SQLite itself rolls back on some errors, and then there is nothing left to.
+    }
   }
 
   #prepare(sql: string): StatementSync {
@@ -139,7 +159,7 @@ export class Catalog implements Disposable {
 function openDatabase(path: string): DatabaseSync {
   try {
     const { DatabaseSync }: typeof sqlite = createRequire(import.meta.url)('node:sqlite');
-    return new DatabaseSync(path, { timeout: busyTimeoutMs });
+    return new DatabaseSync(path);
   } catch (error) {
     throw catalogError(error, path);
   }

@@ -123,7 +123,7 @@ it('no order of taking in, referring, deleting and collecting loses a blob that 
         expect(rows.toSorted()).toEqual([...needed].toSorted());
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
   // The property would hold of a collector that never collects.
   expect(collected).toBeGreaterThan(10);

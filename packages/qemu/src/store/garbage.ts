@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs';
 import { open, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { systemCode, throwIfAborted } from '../errors.ts';
 import { liveness, ownerOf } from '../formats/owned-file.ts';
 import { column, type Catalog } from './catalog.ts';
 import type { StoreLayout } from './layout.ts';
-import { filesBelow } from './overlays.ts';
 
 /** One thing that nothing needs, and why. */
 export interface GarbageItem {
@@ -131,9 +130,10 @@ async function lostOverlays(layout: StoreLayout, catalog: Catalog): Promise<Garb
 async function backingDigests(layout: StoreLayout): Promise<Set<string>> {
   const digests = new Set<string>();
   for (const directory of [layout.instances, layout.disks, layout.warm, layout.bases]) {
-    for (const path of await filesBelow(directory)) {
+    for await (const path of disksBelow(directory)) {
       const backing = await backingFile(path);
-      if (backing === undefined || dirname(backing) !== layout.blobs) continue;
+      if (backing === undefined || dirname(resolve(dirname(path), backing)) !== layout.blobs)
+        continue;
       const digest = digestName.exec(basename(backing))?.[1];
       if (digest !== undefined) digests.add(digest);
     }
@@ -141,9 +141,25 @@ async function backingDigests(layout: StoreLayout): Promise<Set<string>> {
   return digests;
 }
 
+// Directories come and go while we look: what is gone needs no blob.
+async function* disksBelow(directory: string): AsyncGenerator<string, void, undefined> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  for (const entry of entries) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) yield* disksBelow(path);
+    else if (entry.name.endsWith('.qcow2')) yield path;
+  }
+}
+
 /** What the header of the qcow2 file at `path` names as its backing file. */
 async function backingFile(path: string): Promise<string | undefined> {
-  const file = await open(path, 'r').catch(() => undefined);
+  const file = await open(path, 'r').catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
   if (file === undefined) return undefined;
   try {
     const head = Buffer.alloc(24);

@@ -64,3 +64,8 @@ export async function createLayout(root: string): Promise<StoreLayout> {
 export function blobPath(layout: StoreLayout, digest: string): string {
   return join(layout.blobs, `${digest}.qcow2`);
 }
+
+/** The file of a free-standing disk. It is named by its record's number, which is never used again. */
+export function diskPath(layout: StoreLayout, seq: number): string {
+  return join(layout.disks, `${seq}.qcow2`);
+}

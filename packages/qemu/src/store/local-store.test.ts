@@ -241,7 +241,6 @@ describe('garbage', () => {
     store.overlays.claim(join(store.layout.instances, 'vm', 'disk.qcow2'), staged.digest);
     expect(await store.gc()).toEqual([]);
     store.catalog.run('UPDATE overlays SET owner = ?', dead);
-    expect(await problems(store)).toHaveLength(1);
     const plan = await store.gc({ dryRun: true });
     expect(plan.map(({ kind }) => kind)).toEqual(['overlay-row', 'blob']);
     expect(await store.gc()).toEqual(plan);

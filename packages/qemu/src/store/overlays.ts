@@ -1,5 +1,5 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { relative, resolve, sep } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
 
@@ -96,10 +96,4 @@ export class Overlays {
       throw new ImgkitError('INVALID_ARGUMENT', `${path} is not inside the store`);
     return name;
   }
-}
-
-/** Every file below `directory`. */
-export async function filesBelow(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  return entries.flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name)] : []));
 }

@@ -1,16 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 
 import { throwIfAborted } from '../errors.ts';
 import { checkDisk } from '../formats/qemu-img.ts';
-import { liveness } from '../formats/owned-file.ts';
 import { hashFile } from './blob-store.ts';
 import { column, type Catalog } from './catalog.ts';
-import { blobPath, type StoreLayout } from './layout.ts';
+import { blobPath, diskPath, type StoreLayout } from './layout.ts';
 
 /** Something in the store that is not as it must be. */
 export interface StoreProblem {
-  readonly kind: 'missing-blob' | 'damaged-blob' | 'missing-overlay' | 'damaged-catalog';
+  readonly kind: 'missing-blob' | 'damaged-blob' | 'missing-disk' | 'damaged-catalog';
   /** The file it is about. */
   readonly path: string;
   /** What is wrong. */
@@ -21,7 +19,8 @@ export interface StoreProblem {
 
 /**
  * Checks the whole store: the database, that every row's file is there, that every blob still has
- * the digest it is named by, and that QEMU finds it sound. Reads every byte.
+ * the digest it is named by, and that QEMU finds it sound. Reads every byte. What is merely of no use
+ * to anybody, for example what a crash left, is no problem: collecting garbage removes it.
  *
  * @yields Each problem, as soon as it is found.
  */
@@ -49,15 +48,14 @@ export async function* verifyStore(
     if (found === undefined || !isRegistered(catalog, digest)) continue;
     yield { ...found, path, affects: affected(catalog, digest) };
   }
-  for (const row of catalog.all('SELECT path, digest, owner FROM overlays')) {
+  const disks = `SELECT seq, project, name FROM records WHERE kind = 'disk' AND state = 'READY'`;
+  for (const row of catalog.all(disks)) {
     throwIfAborted(signal, 'verifying the store');
-    const path = join(layout.root, column(row, 'path'));
-    // A row comes before its file and goes after it: without a file it is wrong only for a while.
-    if ((await exists(path)) || liveness(column(row, 'owner')) !== 'dead') continue;
-    if (catalog.get('SELECT 1 FROM overlays WHERE path = ?', column(row, 'path')) === undefined)
-      continue;
-    const message = 'its row is left from a process that has ended; collecting garbage removes it';
-    yield { kind: 'missing-overlay', path, message, affects: [] };
+    const seq = Number(row['seq']);
+    const path = diskPath(layout, seq);
+    if ((await exists(path)) || !isRecorded(catalog, seq)) continue;
+    const affects = [`disk ${column(row, 'project')}/${column(row, 'name')}`];
+    yield { kind: 'missing-disk', path, message: 'the file does not exist', affects };
   }
 }
 
@@ -79,6 +77,10 @@ async function checkBlob(
 
 function isRegistered(catalog: Catalog, digest: string): boolean {
   return catalog.get('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined;
+}
+
+function isRecorded(catalog: Catalog, seq: number): boolean {
+  return catalog.get('SELECT 1 FROM records WHERE seq = ?', seq) !== undefined;
 }
 
 function affected(catalog: Catalog, digest: string): string[] {
