@@ -1,9 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { foreignNames, wrongImports, wrongSources } from './support/architecture.ts';
+import {
+  adapters,
+  foreignNames,
+  unlikeAdapters,
+  wrongImports,
+  wrongSources,
+} from './support/architecture.ts';
 import { readFiles, root } from './support/repository.ts';
 
+const file = (path: string, text = '') => ({ path: `packages/acme/${path}`, text });
 const packageSources = /^packages\/[^/]+\/src\/.*\.ts$/;
 
 describe('the dependencies of our packages', () => {
@@ -12,21 +19,68 @@ describe('the dependencies of our packages', () => {
   });
 
   it.each([
-    ['packages/core/src/x.ts', "import { shell } from '@imgkit/bake';", 'bake'],
-    ['packages/core/src/x.ts', "const { qemu } = await import('@imgkit/qemu');", 'qemu'],
-    ['packages/bake/src/x.ts', "export * from '@imgkit/qemu';", 'qemu'],
-    ['packages/qemu/src/x.ts', "import type { Gce } from '@imgkit/gce';", 'gce'],
-    ['packages/gce/src/x.ts', "import '@imgkit/bake/testing';", 'bake'],
-  ])('%s may not say %s', (path, text, imported) => {
+    ['packages/core/src/x.ts', 'bake', "import { shell } from '@imgkit/bake';"],
+    ['packages/core/src/x.ts', 'qemu', "const { qemu } = await import('@imgkit/qemu');"],
+    ['packages/bake/src/x.ts', 'qemu', "export * from '@imgkit/qemu';"],
+    ['packages/qemu/src/x.ts', 'gce', "import type { Gce } from '@imgkit/gce';"],
+    ['packages/gce/src/x.ts', 'bake', "import '@imgkit/bake/testing';"],
+  ])('%s may not import %s', (path, imported, text) => {
     expect(wrongImports([{ path, text }])).toEqual([`${path} imports @imgkit/${imported}`]);
   });
 
   it.each([
-    ['packages/bake/src/x.ts', "import { ImgkitError } from '@imgkit/core';"],
-    ['packages/core/src/x.ts', "/** ```ts\n * import { qemu } from '@imgkit/qemu';\n */"],
-    ['examples/bake-web/src/main.ts', "import { qemu } from '@imgkit/qemu';"],
-  ])('%s may say %s', (path, text) => {
+    ['packages/bake/src/x.ts', 'core', "import { ImgkitError } from '@imgkit/core';"],
+    [
+      'packages/core/src/x.ts',
+      'qemu in a comment',
+      "/*\n * import { qemu } from '@imgkit/qemu';\n */",
+    ],
+    ['examples/bake-web/src/main.ts', 'qemu', "import { qemu } from '@imgkit/qemu';"],
+  ])('%s may import %s', (path, _, text) => {
     expect(wrongImports([{ path, text }])).toEqual([]);
+  });
+});
+
+describe('the adapters', () => {
+  const peerDependencies = { '@imgkit/core': '*', inversify: '*' };
+  const whole = [
+    file('package.json', JSON.stringify({ peerDependencies })),
+    file(
+      'src/plugin.ts',
+      'new ContainerModule(); bind(tokens.images); bind(tokens.machineImages);',
+    ),
+    ...['index', 'options', 'mapping', 'errors', 'images', 'owned', 'machine-images'].map((name) =>
+      file(`src/${name}.ts`),
+    ),
+  ];
+  const without = (path: string) => whole.filter((one) => !one.path.endsWith(path));
+
+  it('are alike', async () => {
+    const files = await readFiles(/^packages\/[^/]+\/(?:package\.json|src\/.*\.ts)$/);
+    expect(adapters(files)).toContain('qemu');
+    expect(adapters(files).flatMap((name) => unlikeAdapters(name, files))).toEqual([]);
+  });
+
+  it('may leave a capability out, but not the file of one they bind', () => {
+    expect(adapters(whole)).toEqual(['acme']);
+    expect(unlikeAdapters('acme', whole)).toEqual([]);
+    expect(unlikeAdapters('acme', without('machine-images.ts'))).toEqual([
+      'packages/acme has no src/machine-images.ts',
+    ]);
+    expect(unlikeAdapters('acme', without('mapping.ts'))).toEqual([
+      'packages/acme has no src/mapping.ts',
+    ]);
+  });
+
+  it('bind in one file, and take core and inversify from their user', () => {
+    const module = file('src/client.ts', 'export const module = new ContainerModule(() => {});');
+    expect(unlikeAdapters('acme', [...whole, module])).toEqual([
+      'packages/acme has bindings in src/client.ts',
+    ]);
+    expect(unlikeAdapters('acme', without('package.json'))).toEqual([
+      "packages/acme doesn't say that @imgkit/core is its peer",
+      "packages/acme doesn't say that inversify is its peer",
+    ]);
   });
 });
 
@@ -36,19 +90,19 @@ describe('our sources', () => {
   });
 
   it.each([
-    ['packages/core/src/utils.ts', '', 'says nothing'],
-    ['packages/core/src/helpers/x.ts', '', 'says nothing'],
-    ['packages/core/src/run-manager.ts', '', 'says nothing'],
-    ['packages/core/src/runStore.ts', '', 'is not kebab-case'],
-    ['packages/core/src/run.ts', 'export default 1;\n', 'has a default export'],
-    ['packages/core/src/run.ts', 'export const enum State { On }\n', 'has an enum'],
+    ['packages/core/src/utils.ts', 'says nothing', ''],
+    ['packages/core/src/helpers/x.ts', 'says nothing', ''],
+    ['packages/core/src/run-manager.ts', 'says nothing', ''],
+    ['packages/core/src/runStore.ts', 'is not kebab-case', ''],
+    ['packages/core/src/run.ts', 'has a default export', 'export default 1;\n'],
+    ['packages/core/src/run.ts', 'has an enum', 'export const enum State { On }\n'],
     [
       'packages/core/src/run.ts',
-      'export interface IRun {}\n',
       'has an interface with an I before its name',
+      'export interface IRun {}\n',
     ],
-    ['packages/core/src/run.ts', 'x;\n'.repeat(401), 'has 401 lines, over 400'],
-  ])('%s with %j is refused', (path, text, problem) => {
+    ['packages/core/src/run.ts', 'has 401 lines, over 400', 'x;\n'.repeat(401)],
+  ])('are refused when %s %s', (path, problem, text) => {
     expect(wrongSources([{ path, text }])).toEqual([`${path} ${problem}`]);
   });
 

@@ -1,3 +1,4 @@
+import { capabilityNames } from '@imgkit/core';
 import type { SourceFile } from './repository.ts';
 
 /** Which of our packages each may import; `examples` may import all, and an adapter only the core. */
@@ -51,4 +52,46 @@ export function foreignNames(files: readonly SourceFile[], names: readonly strin
   return files.flatMap(({ path, text }) =>
     names.filter((name) => text.includes(name)).map((name) => `${path} names ${name}`),
   );
+}
+
+/** The adapters among the packages that these files belong to. */
+export function adapters(files: readonly SourceFile[]): string[] {
+  const names = files.map(({ path }) => /^packages\/([^/]+)\/package\.json$/.exec(path)?.[1]);
+  return names.filter((name) => name !== undefined).filter((name) => allowed[name] === undefined);
+}
+
+/** What every adapter has; a capability's file comes on top for each that it binds. */
+const adapterFiles = ['index', 'plugin', 'options', 'mapping', 'errors', 'images', 'owned'];
+
+/**
+ * What makes an adapter unlike the others.
+ *
+ * @param name - The folder of its package.
+ * @param files - All files of the repository; those of other packages are not looked at.
+ */
+export function unlikeAdapters(name: string, files: readonly SourceFile[]): string[] {
+  const folder = `packages/${name}`;
+  const sources = new Map(
+    files
+      .filter(({ path }) => path.startsWith(`${folder}/src/`) && !path.endsWith('.test.ts'))
+      .map(({ path, text }) => [path.slice(`${folder}/src/`.length), text]),
+  );
+  const bound = sources.get('plugin.ts')?.matchAll(/\btokens\.(\w+)\)/g) ?? [];
+  const capabilities = Array.from(bound, ([, token = '']) => token)
+    .filter((token) => capabilityNames.some((capability) => capability === token))
+    .map((token) => token.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const missing = [...adapterFiles, ...capabilities]
+    .map((file) => `${file}.ts`)
+    .filter((file) => !sources.has(file))
+    .map((file) => `${folder} has no src/${file}`);
+  const binding = [...sources]
+    .filter(([path, text]) => path !== 'plugin.ts' && /\bnew ContainerModule\b/.test(text))
+    .map(([path]) => `${folder} has bindings in src/${path}`);
+  const manifest: { readonly peerDependencies?: Readonly<Record<string, string>> } = JSON.parse(
+    files.find(({ path }) => path === `${folder}/package.json`)?.text ?? '{}',
+  );
+  const peers = ['@imgkit/core', 'inversify']
+    .filter((peer) => manifest.peerDependencies?.[peer] === undefined)
+    .map((peer) => `${folder} doesn't say that ${peer} is its peer`);
+  return [...missing, ...binding, ...peers];
 }
