@@ -10,7 +10,7 @@ import {
 } from './support/architecture.ts';
 import { readFiles, root } from './support/repository.ts';
 
-const file = (path: string, text = '') => ({ path: `packages/acme/${path}`, text });
+const acme = (path: string, text = '') => ({ path: `packages/acme/${path}`, text });
 const packageSources = /^packages\/[^/]+\/src\/.*\.ts$/;
 
 describe('the dependencies of our packages', () => {
@@ -44,13 +44,13 @@ describe('the dependencies of our packages', () => {
 describe('the adapters', () => {
   const peerDependencies = { '@imgkit/core': '*', inversify: '*' };
   const whole = [
-    file('package.json', JSON.stringify({ peerDependencies })),
+    acme('package.json', JSON.stringify({ peerDependencies })),
     file(
       'src/plugin.ts',
       'new ContainerModule(); bind(tokens.images); bind(tokens.machineImages);',
     ),
     ...['index', 'options', 'mapping', 'errors', 'images', 'owned', 'machine-images'].map((name) =>
-      file(`src/${name}.ts`),
+      acme(`src/${name}.ts`),
     ),
   ];
   const without = (path: string) => whole.filter((one) => !one.path.endsWith(path));
@@ -73,7 +73,7 @@ describe('the adapters', () => {
   });
 
   it('bind in one file, and take core and inversify from their user', () => {
-    const module = file('src/client.ts', 'export const module = new ContainerModule(() => {});');
+    const module = acme('src/client.ts', 'export const module = new ContainerModule(() => {});');
     expect(unlikeAdapters('acme', [...whole, module])).toEqual([
       'packages/acme has bindings in src/client.ts',
     ]);
