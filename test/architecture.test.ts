@@ -45,7 +45,7 @@ describe('the adapters', () => {
   const peerDependencies = { '@imgkit/core': '*', inversify: '*' };
   const whole = [
     acme('package.json', JSON.stringify({ peerDependencies })),
-    file(
+    acme(
       'src/plugin.ts',
       'new ContainerModule(); bind(tokens.images); bind(tokens.machineImages);',
     ),
