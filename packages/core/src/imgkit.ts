@@ -1,6 +1,7 @@
 import type { Container } from 'inversify';
 import {
   embeddedEngine,
+  Runs,
   systemClock,
   type Clock,
   type Engine,
@@ -64,6 +65,8 @@ export interface Imgkit extends AsyncDisposable {
   readonly usage: UsageService;
   /** Deletes what nobody needs. */
   readonly deletion: DeletionService;
+  /** What was done, is being done, and was left behind. */
+  readonly runs: Runs;
   /** Carries workflows through crashes. */
   readonly engine: Engine;
   /** Repeats cloud calls that may succeed on the next try. */
@@ -112,12 +115,8 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
     const { Container: NewContainer } = await import('inversify');
     const container = new NewContainer();
     // The engine removes what runs made through the providers, so it outlives none of them: it's closed first.
-    let engine = options.engine;
-    engine ??= embeddedEngine({
-      directory: stateDirectory,
-      remover: labelledResources(providers),
-      clock: options.clock,
-    });
+    const remover = labelledResources(providers);
+    const engine = options.engine ?? embeddedEngine({ directory: stateDirectory, remover, clock });
     bindCore(container, { logger, clock, engine, retrier, stateDirectory });
     for (const plugin of options.providers) {
       options.signal?.throwIfAborted();
@@ -130,6 +129,7 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
     return {
       ...createServices({ providers, store, clock, logger }),
       providers,
+      runs: new Runs({ engine, remover, clock }),
       engine,
       retrier,
       stateDirectory,

@@ -38,7 +38,7 @@ export interface PluginFactory<Input extends object> {
   /** The cloud the plugin is for. */
   readonly kind: string;
   (
-    ...options: object extends Input
+    ...options: Record<string, never> extends Input
       ? [options?: Input & PluginInstanceOptions]
       : [options: Input & PluginInstanceOptions]
   ): Plugin;
