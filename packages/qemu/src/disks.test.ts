@@ -42,9 +42,8 @@ describe('a disk', () => {
     await snapshots.delete(snapshot.id);
     // The disk goes on: its overlay keeps the blob.
     expect(await problems(await context.store())).toEqual([]);
-    const [path = ''] = (await readdir(layout.disks)).filter(
-      (file) => !files.includes(join(layout.disks, file)),
-    );
+    const path =
+      (await readdir(layout.disks)).find((file) => !files.includes(join(layout.disks, file))) ?? '';
     await run('qemu-img', 'check', '-q', join(layout.disks, path));
     await run('rm', join(layout.disks, path));
     expect(await problems(await context.store())).toHaveLength(1);

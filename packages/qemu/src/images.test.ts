@@ -218,7 +218,7 @@ describe('a listing of images', () => {
 });
 
 describe('publishing', () => {
-  it('makes the newest published, ACTIVE image the head, and nothing else does', async () => {
+  it('makes the ACTIVE image that was published last the head, and nothing else does', async () => {
     const provider = await freshProvider();
     const { publishing, deprecation, images } = provider;
     const head = async (): Promise<string | undefined> => (await publishing.head('web'))?.name;
@@ -237,6 +237,9 @@ describe('publishing', () => {
       /^FAILED_PRECONDITION.*DEPRECATED/,
     );
     await deprecation.set(two.ref.id, { state: 'ACTIVE' });
+    await publishing.withdraw(one.ref.id);
+    await publishing.publish(one.ref.id, { family: 'web' });
+    expect(await head()).toBe('web-1');
     expect(await publishing.withdraw(two.ref.id)).toMatchObject({
       published: false,
       family: 'web',

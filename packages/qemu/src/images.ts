@@ -85,11 +85,11 @@ export class QemuImages implements Images {
           return prepareSource(context, store, this.#machines, source, { signal });
         },
         draft: (source) => ({ ...draftImage(context, request, source), request }),
-        make: async (store, source, { doc }, { signal, progress }) => {
+        make: async (store, source, record, { signal, progress }) => {
           progress('copying the disk', 0);
           const onProgress = (fraction: number): void => progress('copying the disk', fraction);
           const disk = await source.take({ signal, onProgress });
-          return finishedImage(store, doc, disk, request);
+          return finishedImage(store, record, disk, request);
         },
       },
       options,

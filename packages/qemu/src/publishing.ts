@@ -7,13 +7,12 @@ import {
   type PublishRequest,
 } from '@imgkit/core';
 
-import { instant, type ImageDocument } from './mapping.ts';
 import type { LocalContext } from './resources/context.ts';
-import { recordsOf, statusOf } from './resources/creation.ts';
+import { statusOf } from './resources/creation.ts';
 import { changeImage, isVisible } from './resources/image-access.ts';
 import { imageKind } from './resources/kinds.ts';
+import { canBeHead, headsOf, publicationInstant } from './resources/publication.ts';
 import { checkName, checkTexts } from './resources/rules.ts';
-import type { StoredRecord } from './store/records.ts';
 
 /** Moves images between staged and published: one column of the catalog. */
 export class QemuPublishing implements Publishing {
@@ -39,7 +38,9 @@ export class QemuPublishing implements Publishing {
             { resource: id, hint: 'Only an image that is READY and ACTIVE can be published.' },
           );
         const again = doc.published && doc.family === family;
-        const publishedAt = again ? doc.publishedAt : instant(Date.now());
+        const publishedAt = again
+          ? doc.publishedAt
+          : publicationInstant(store, context.project, family);
         return { ...doc, family, version: version ?? doc.version, published: true, publishedAt };
       });
     });
@@ -60,21 +61,8 @@ export class QemuPublishing implements Publishing {
     const context = this.#context;
     const { project = context.project } = scope;
     return context.call('publishing.head', family, options, (store) => {
-      // Newest first.
-      const head = recordsOf(store, imageKind)
-        .all(project)
-        .find(
-          (record) =>
-            record.doc.family === family &&
-            record.doc.published &&
-            canBeHead(record) &&
-            isVisible(context, record),
-        );
+      const head = headsOf(store, project, family).find((record) => isVisible(context, record));
       return head && imageKind.show(context, head);
     });
   }
-}
-
-function canBeHead({ state, doc }: StoredRecord<ImageDocument>): boolean {
-  return state === 'READY' && doc.deprecation.state === 'ACTIVE';
 }

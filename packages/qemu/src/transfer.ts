@@ -87,7 +87,7 @@ export class QemuTransfer implements Transfer {
           ...draftImage(context, request, source),
           importRequest: isFile ? request : undefined,
         }),
-        make: async (store, _source, { doc }, { signal, progress }) => {
+        make: async (store, _source, record, { signal, progress }) => {
           const onProgress = (fraction: number): void => progress('importing the disk', fraction);
           const stage = { signal, onProgress, expected };
           const blob = isFile
@@ -95,7 +95,7 @@ export class QemuTransfer implements Transfer {
             : await stageStream(store, from, digest, stage);
           const { virtualSize } = blob;
           const disk = { digest: blob.digest, virtualSize, staged: [blob] };
-          return finishedImage(store, doc, disk, request);
+          return finishedImage(store, record, disk, request);
         },
       },
       options,

@@ -1,9 +1,11 @@
 import { deprecationStates, type CreateImageRequest, type Deprecation } from '@imgkit/core';
 
-import { fromDeprecation, instant, type ImageDocument } from '../mapping.ts';
+import { fromDeprecation, type ImageDocument } from '../mapping.ts';
 import type { LocalStore } from '../store/local-store.ts';
+import type { StoredRecord } from '../store/records.ts';
 import type { LocalContext } from './context.ts';
 import type { Made } from './creation.ts';
+import { publicationInstant } from './publication.ts';
 import { checkInstant, checkName, checkTexts, invalid } from './rules.ts';
 import type { PreparedSource, TakenDisk } from './sources.ts';
 
@@ -52,7 +54,7 @@ export function draftImage(
 /** What the catalog keeps of it once its disk is in the store. */
 export function finishedImage(
   store: LocalStore,
-  draft: ImageDocument,
+  { project, doc: draft }: StoredRecord<ImageDocument>,
   disk: TakenDisk,
   { family, staged }: Pick<ImageRequest, 'family' | 'staged'>,
 ): Made<ImageDocument> {
@@ -68,7 +70,7 @@ export function finishedImage(
     diskSizeBytes: virtualSize,
     storedBytes: size,
     published,
-    publishedAt: published ? instant(Date.now()) : undefined,
+    publishedAt: published ? publicationInstant(store, project, family) : undefined,
   };
   return { doc, staged: disk.staged, digests: [digest] };
 }
