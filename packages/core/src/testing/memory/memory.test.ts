@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ImgkitError } from '../../spec/errors.ts';
+import { quickClock } from '../quick-clock.ts';
 import { createMemoryProvider, memoryCloud, type MemoryCloudOptions } from './index.ts';
 
 const MiB = 1_048_576;
@@ -172,7 +173,7 @@ describe('a guest', () => {
 
 describe('a fleet', () => {
   it('is rolled out within its bounds, paused, gone on with, and rolled back', async () => {
-    const { cloud, provider } = setUp({ workMs: 1 });
+    const { cloud, provider } = setUp({ clock: quickClock(), workMs: 1 });
     const disk = await provider.disks.create({ name: 'root', sizeBytes: MiB });
     const source = { kind: 'disk', disk: disk.id } as const;
     const one = await provider.images.create({ name: 'v1', source });

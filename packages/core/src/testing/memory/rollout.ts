@@ -65,32 +65,36 @@ export function beginRollout(
   );
   fleet.templates = [...earlier, template];
   fleet.status = 'ROLLING';
-  let owed = 0;
+  const old = (count: number) =>
+    membersOf(context, fleet)
+      .filter((member) => !sameTemplate(member.template, targetOf(fleet)))
+      .slice(0, count)
+      .map(({ instance }) => instance);
+  const parts: (() => void)[] = [];
   const step = (): boolean => {
-    const old = (count: number) =>
-      membersOf(context, fleet)
-        .filter((member) => !sameTemplate(member.template, targetOf(fleet)))
-        .slice(0, count)
-        .map(({ instance }) => instance);
-    if (owed > 0) {
-      removeMembers(context, fleet, old(owed));
-      owed = 0;
-      return true;
-    }
-    const standing = membersOf(context, fleet);
-    const replaced = standing.length - old(standing.length).length;
+    if (parts.length === 0) parts.push(...nextBatch());
+    const part = parts.shift();
+    part?.();
+    if (part !== undefined) return true;
+    fleet.status = 'STABLE';
+    fleet.rollout = undefined;
+    return false;
+  };
+  /** Takes away as many as may be missing, starts their replacements and the surge, takes the rest away. */
+  const nextBatch = (): readonly (() => void)[] => {
+    const standing = membersOf(context, fleet).length;
+    const replaced = standing - old(standing).length;
     const batch = Math.min(bounds.surge + bounds.unavailable, bounds.replacements - replaced);
-    if (batch <= 0) {
-      fleet.status = 'STABLE';
-      fleet.rollout = undefined;
-      return false;
-    }
+    if (batch <= 0) return [];
     const first = Math.min(bounds.unavailable, batch);
-    removeMembers(context, fleet, old(first));
-    addMembers(context, fleet, template, batch, job);
-    switchOnMembers(context, fleet);
-    owed = batch - first;
-    return true;
+    return [
+      () => removeMembers(context, fleet, old(first)),
+      () => {
+        addMembers(context, fleet, template, batch, job);
+        switchOnMembers(context, fleet);
+      },
+      () => removeMembers(context, fleet, old(batch - first)),
+    ];
   };
   const job: Job = context.cloud.begin(context.project, operation, {
     title: `rollout of fleet ${fleet.name}`,

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { assertRefused } from '../assertions.ts';
+import type { ConformanceTopic } from '../topic.ts';
+import { launch } from './instances.ts';
+
+export const warmStarts: ConformanceTopic = {
+  name: 'warm starts',
+  cases: [
+    {
+      title: 'have a key of their own for each image and size',
+      needs: ['warmStarts'],
+      async run(trial) {
+        const control = trial.capability('warmStarts');
+        const [one, two] = [(await trial.image()).ref.id, (await trial.image()).ref.id];
+        const key = await control.key({ image: one });
+        assert.equal(await control.key({ image: one }), key, 'the same for the same');
+        assert.notEqual(await control.key({ image: two }), key, 'another image');
+        const machineType = { cpus: 3, memoryBytes: 3_221_225_472 };
+        assert.notEqual(await control.key({ image: one, machineType }), key, 'another size');
+        assert.equal(await control.has(key), false);
+        await control.delete(key);
+        assert.ok(
+          control.guestScript.startsWith('#!/bin/sh') || !control.guestScript.includes('#!'),
+        );
+        const gone = (await trial.goneImage()).id;
+        await assertRefused(trial.provider, control.save(key, gone), 'NOT_FOUND');
+      },
+    },
+    {
+      title: 'aren’t saved of a machine that doesn’t run',
+      needs: ['warmStarts', 'instances'],
+      machines: true,
+      async run(trial) {
+        const control = trial.capability('warmStarts');
+        const { id, image } = await launch(trial);
+        await trial.capability('instances').stop(id, { graceMs: 0 });
+        const key = await control.key({ image: image?.id ?? '' });
+        await assertRefused(trial.provider, control.save(key, id), 'FAILED_PRECONDITION');
+        assert.equal(await control.has(key), false);
+      },
+    },
+  ],
+};
