@@ -202,7 +202,7 @@ export function resumeCreation<D, T, Q extends CreationRequest>(
       if (request === undefined)
         throw new ImgkitError('FAILED_PRECONDITION', `${kind.what} "${id}" can't be continued`, {
           resource: id,
-          hint: 'Its source was a stream, which ended with its reader: make the same call again.',
+          hint: 'What it is made of was not kept: make the same call again, with the same key.',
         });
       const operationAgain = again({ ...request, idempotencyKey: key }, { signal: control.signal });
       for await (const { message, fraction } of operationAgain) control.progress(message, fraction);

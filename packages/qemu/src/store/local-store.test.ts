@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, mkdir, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,6 +20,10 @@ function register(store: LocalStore, name: string, staged: StagedBlob): number {
     records.refer(seq, [staged.digest]);
     return seq;
   });
+}
+
+async function* tooMuch() {
+  for (let chunk = 0; chunk < 10; chunk++) yield randomBytes(2 ** 20);
 }
 
 function throwNo(): never {
@@ -267,4 +272,30 @@ describe('overlays', () => {
     await overlays.remove(path);
     expect(overlays.blobOf(path)).toBeUndefined();
   });
+});
+
+it('a disk that turns out not to fit is an error that says so, and leaves nothing', async (test) => {
+  const root = await scratch();
+  try {
+    await run('mount', '-t', 'tmpfs', '-o', 'size=6m,mode=700', 'imgkit-test', root);
+  } catch {
+    test.skip('a small file system can not be mounted here');
+  }
+  try {
+    using store = await LocalStore.open(root);
+    expect(await refusal(store.blobs.stageStream(tooMuch()))).toMatch(
+      /^QUOTA_EXCEEDED: .*does not fit/,
+    );
+    expect(await readdir(store.layout.tmp)).toEqual([]);
+    // The space asked for says yes, the file system says no: qemu-img finds out.
+    using blind = await LocalStore.open(root, { freeSpace: async () => Number.MAX_SAFE_INTEGER });
+    const large = await makeRaw(join(await scratch(), 'raw'), 2 ** 24, [
+      { at: 0, length: 2 ** 24 },
+    ]);
+    expect(await refusal(blind.blobs.stageFile(large))).toMatch(/^QUOTA_EXCEEDED: .*No space left/);
+    expect(await readdir(store.layout.tmp)).toEqual([]);
+    expect(await problems(store)).toEqual([]);
+  } finally {
+    await run('umount', root);
+  }
 });

@@ -48,7 +48,9 @@ export async function* verifyStore(
     if (found === undefined || !isRegistered(catalog, digest)) continue;
     yield { ...found, path, affects: affected(catalog, digest) };
   }
-  const disks = `SELECT seq, project, name FROM records WHERE kind = 'disk' AND state = 'READY'`;
+  // A name with a dot is that of a disk made with an instance: it lies in the machine's directory.
+  const disks = `SELECT seq, project, name FROM records
+    WHERE kind = 'disk' AND state = 'READY' AND name NOT GLOB '*.*'`;
   for (const row of catalog.all(disks)) {
     throwIfAborted(signal, 'verifying the store');
     const seq = Number(row['seq']);
