@@ -1,11 +1,14 @@
 import type { Clock } from '../engine/index.ts';
 import type { Providers } from '../plugin/providers.ts';
 import type { CallOptions } from '../spec/call-options.ts';
-import { ImgkitError } from '../spec/errors.ts';
-import type { Image } from '../spec/image.ts';
-import { formatRef, type ImageRef } from '../spec/ref.ts';
-import { nameOf, readImage, sameImage, type ImageTarget } from './image-target.ts';
-import { near } from '../near-names.ts';
+import type { ImageRef } from '../spec/ref.ts';
+import {
+  checkChannelName,
+  checkChannelTarget,
+  missingChannel,
+  nothingBefore,
+} from './channel-rules.ts';
+import { readImage, sameImage, type ImageTarget } from './image-target.ts';
 import { familyKey } from './publication-record.ts';
 import type { Collection, StateStore } from './state-store.ts';
 
@@ -96,7 +99,6 @@ interface ChannelRecord {
 }
 
 const records: Collection<Readonly<Record<string, ChannelRecord>>> = { name: 'channels' };
-const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const remembered = 200;
 
 /** What channels work with. */
@@ -113,7 +115,7 @@ export function createChannels({ providers, store, clock }: ChannelParts): Chann
 
   const find = async (provider: string, family: string, name: string, options?: CallOptions) => {
     const all = await read(provider, family, options);
-    return all[name] ?? missing(provider, family, name, Object.keys(all));
+    return all[name] ?? missingChannel(provider, family, name, Object.keys(all));
   };
 
   /** Changes one channel while nobody else does. */
@@ -134,7 +136,7 @@ export function createChannels({ providers, store, clock }: ChannelParts): Chann
         const current = all[name];
         const { trail, by } = await next(current);
         const image = trail.at(-1);
-        if (image === undefined) throw neverElsewhere(provider, family, name);
+        if (image === undefined) throw nothingBefore(provider, family, name);
         const at = new Date(clock.now()).toISOString();
         const record: ChannelRecord = {
           family,
@@ -160,7 +162,7 @@ export function createChannels({ providers, store, clock }: ChannelParts): Chann
   ): Promise<Channel> =>
     move(provider, family, name, options, async (current) => {
       const { image } = await readImage(providers, target, options);
-      checkTarget(image, provider, family);
+      checkChannelTarget(image, provider, family);
       const trail = current?.trail ?? [];
       const last = trail.at(-1);
       const there = last !== undefined && sameImage(providers, last, image.ref);
@@ -169,7 +171,7 @@ export function createChannels({ providers, store, clock }: ChannelParts): Chann
 
   return {
     async set(provider, family, name, target, options) {
-      checkName(name);
+      checkChannelName(name);
       return point(provider, family, name, target, 'set', options);
     },
 
@@ -196,16 +198,16 @@ export function createChannels({ providers, store, clock }: ChannelParts): Chann
 
     rollBack: (provider, family, name, options) =>
       move(provider, family, name, options, async (current) => {
-        if (current === undefined) return missing(provider, family, name, []);
+        if (current === undefined) return missingChannel(provider, family, name, []);
         const trail = current.trail.slice(0, -1);
         const target = trail.at(-1);
-        if (target === undefined) throw neverElsewhere(provider, family, name);
-        checkTarget((await readImage(providers, target, options)).image, provider, family);
+        if (target === undefined) throw nothingBefore(provider, family, name);
+        checkChannelTarget((await readImage(providers, target, options)).image, provider, family);
         return { trail, by: 'roll-back' };
       }),
 
     async promote(provider, family, { from, to }, options) {
-      checkName(to);
+      checkChannelName(to);
       const source = await find(provider, family, from, options);
       return point(provider, family, to, describe(provider, source).image, 'promotion', options);
     },
@@ -221,59 +223,6 @@ function* channelsOf(provider: string, all: Readonly<Record<string, ChannelRecor
 
 function describe(provider: string, { family, name, moves }: ChannelRecord): Channel {
   const last = moves.at(-1);
-  if (last === undefined) return missing(provider, family, name, []);
+  if (last === undefined) return missingChannel(provider, family, name, []);
   return { provider, family, name, image: last.image, since: last.at };
-}
-
-function checkName(name: string): void {
-  if (namePattern.test(name)) return;
-  throw new ImgkitError('INVALID_ARGUMENT', `"${name}" can't name a channel`, {
-    resource: name,
-    hint: 'Use up to 63 lower case letters, digits, dots, dashes and underscores.',
-  });
-}
-
-function checkTarget(image: Image, provider: string, family: string): void {
-  const { state, replacement } = image.deprecation;
-  const details = { provider, operation: 'channels.set', resource: image.ref.id };
-  if (state === 'OBSOLETE' || state === 'DELETED') {
-    const code = state === 'OBSOLETE' ? 'IMAGE_OBSOLETE' : 'IMAGE_DELETED';
-    throw new ImgkitError(code, `${nameOf(image)} is ${state}: no channel may point to it`, {
-      ...details,
-      replacement: replacement === undefined ? undefined : formatRef(replacement),
-    });
-  }
-  const trouble =
-    image.ref.provider !== provider
-      ? `is of provider "${image.ref.provider}", not "${provider}"`
-      : image.family !== family
-        ? `is not of family "${family}"`
-        : image.status !== 'READY'
-          ? `is ${image.status}, not READY`
-          : undefined;
-  if (trouble === undefined) return;
-  throw new ImgkitError('FAILED_PRECONDITION', `${nameOf(image)} ${trouble}`, {
-    ...details,
-    hint: 'A channel points to a READY image of its family.',
-  });
-}
-
-function missing(provider: string, family: string, name: string, others: readonly string[]): never {
-  const alike = near(name, others);
-  throw new ImgkitError('NOT_FOUND', `family "${family}" has no channel "${name}"`, {
-    provider,
-    resource: name,
-    hint:
-      alike.length > 0
-        ? `Did you mean: ${alike.join(', ')}?`
-        : `Its channels are: ${others.join(', ') || 'none'}.`,
-  });
-}
-
-function neverElsewhere(provider: string, family: string, name: string): ImgkitError {
-  return new ImgkitError(
-    'FAILED_PRECONDITION',
-    `channel "${name}" of family "${family}" has nothing to roll back to`,
-    { provider, resource: name, hint: 'It never pointed to anything else.' },
-  );
 }

@@ -7,6 +7,7 @@ import { ImgkitError } from '../spec/errors.ts';
 import type { Deprecation, DeprecationDates, DeprecationState, Image } from '../spec/image.ts';
 import type { Provider } from '../spec/provider.ts';
 import { formatRef, type ImageRef } from '../spec/ref.ts';
+import { replacementsLock } from './deprecation-change.ts';
 import { checkDeprecation, dueState } from './deprecation-dates.ts';
 import { readImage, toRef, type ImageTarget } from './image-target.ts';
 import { checkReplacement, followReplacements } from './replacement-chain.ts';
@@ -95,9 +96,6 @@ export interface DeprecationParts {
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-/** Held while replacements are checked and set, so that two can't close a circle together. */
-export const replacementsLock = 'replacements';
 
 /** Makes the deprecation service. */
 export function createDeprecationService(parts: DeprecationParts): DeprecationService {

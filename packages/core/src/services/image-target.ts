@@ -48,7 +48,10 @@ export async function findImage(
 
 /** Whether two refs mean the same image, as their provider sees it. */
 export function sameImage(providers: Providers, a: ImageRef, b: ImageRef): boolean {
-  return a.provider === b.provider && providers.get(a.provider).sameId(a.id, b.id);
+  if (a.provider !== b.provider) return false;
+  if (a.id === b.id) return true;
+  // What was recorded may be of a provider that this kit doesn't have.
+  return providers.names().includes(a.provider) && providers.get(a.provider).sameId(a.id, b.id);
 }
 
 /** How messages call an image. */

@@ -74,6 +74,14 @@ describe('publish', () => {
     );
   });
 
+  it('gives a published image another version when asked to', async () => {
+    await using test = await openTestKit();
+    const { ref } = await test.image('web-1', { family: 'web' });
+    await test.kit.families.publish(ref, { version: '1' });
+    const { image } = await test.kit.families.publish(ref, { version: '1.1' });
+    expect(image).toMatchObject({ version: '1.1', published: true });
+  });
+
   it('refuses what is not ACTIVE, of another family, or of none', async () => {
     await using test = await openTestKit();
     const { kit } = test;

@@ -4,11 +4,11 @@ import type { Providers } from '../plugin/providers.ts';
 import type { CallOptions } from '../spec/call-options.ts';
 import type { Publishing } from '../spec/capabilities/publishing.ts';
 import { ImgkitError } from '../spec/errors.ts';
-import type { Deprecation, Image } from '../spec/image.ts';
+import type { Image } from '../spec/image.ts';
 import type { Provider } from '../spec/provider.ts';
 import { formatRef, type ImageRef } from '../spec/ref.ts';
-import { rank, sameDeprecation } from './deprecation-dates.ts';
-import { replacementsLock } from './deprecation.ts';
+import { changeDeprecation } from './deprecation-change.ts';
+import { rank } from './deprecation-dates.ts';
 import type {
   PublishOptions,
   PublishResult,
@@ -18,14 +18,7 @@ import type {
 } from './families.ts';
 import { findHead } from './family-head.ts';
 import { checkFamilyName } from './image-request.ts';
-import {
-  findImage,
-  nameOf,
-  readImage,
-  sameImage,
-  toRef,
-  type ImageTarget,
-} from './image-target.ts';
+import { findImage, readImage, sameImage, toRef, type ImageTarget } from './image-target.ts';
 import {
   familyKey,
   histories,
@@ -34,6 +27,7 @@ import {
   type Predecessor,
   type Publication,
 } from './publication-record.ts';
+import { checkPublishable, familyToPublish, notTheLast } from './publication-rules.ts';
 import { checkReplacement } from './replacement-chain.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -67,14 +61,7 @@ export class Publications {
     const { deprecatePredecessors: becoming = 'DEPRECATED' } = options;
     if (becoming !== false) providers.require(ref.provider, 'deprecation');
     const staged = await provider.images.get(ref.id, options);
-    const family = options.family ?? staged.family;
-    if (family === undefined) {
-      throw new ImgkitError('INVALID_ARGUMENT', `${nameOf(staged)} is staged for no family`, {
-        provider: ref.provider,
-        resource: ref.id,
-        hint: 'Say to which family it is published: { family: … }.',
-      });
-    }
+    const family = familyToPublish(staged, options.family);
     checkFamilyName(provider, family);
 
     return this.#alone(provider, family, options, async () => {
@@ -86,21 +73,25 @@ export class Publications {
           ? []
           : await this.#findPredecessors(provider, family, image, becoming, options);
       const last = lastStanding(await store.read(histories, familyKey(provider, family), options));
-      const again = last !== undefined && sameImage(providers, last.image, ref) && image.published;
+      const version = options.version ?? image.version;
+      const again =
+        last !== undefined &&
+        sameImage(providers, last.image, ref) &&
+        image.published &&
+        image.version === version;
       if (again && predecessors.length === 0) {
         return this.#report(provider, family, last, options);
       }
       const publication: Publication = {
         id: crypto.randomUUID(),
         image: image.ref,
-        version: options.version ?? image.version,
+        version,
         wasPublished: image.published,
         predecessors,
         at: new Date(this.#parts.clock.now()).toISOString(),
         state: 'PUBLISHING',
       };
       await this.#record(provider, family, publication);
-      const { version } = publication;
       await provider.publishing.publish(image.ref.id, { family, version }, options);
       await this.#deprecate(provider, family, publication, options);
       return this.#report(provider, family, publication, options);
@@ -125,20 +116,7 @@ export class Publications {
     return this.#alone(provider, family, options, async () => {
       const last = lastStanding(await store.read(histories, familyKey(provider, family), options));
       if (last === undefined || (options.undo !== undefined && options.undo !== last.id)) {
-        throw new ImgkitError(
-          'FAILED_PRECONDITION',
-          last === undefined
-            ? `family "${family}" of provider "${name}" has no publication to roll back`
-            : `publication ${options.undo ?? ''} isn't the last one of family "${family}"`,
-          {
-            provider: name,
-            resource: family,
-            hint:
-              last === undefined
-                ? 'Only what families.publish did, and is not rolled back yet, can be.'
-                : `The last one published ${formatRef(last.image)}: roll that back first.`,
-          },
-        );
+        throw notTheLast(name, family, options.undo, last);
       }
       return this.#undo(provider, family, last, options);
     });
@@ -204,7 +182,7 @@ export class Publications {
     options: CallOptions,
   ): Promise<void> {
     for (const { image, before, after } of publication.predecessors) {
-      await this.#change(image, before, after, options);
+      await changeDeprecation(this.#parts, image, before, after, options);
     }
     await this.#record(provider, family, { ...publication, state: 'PUBLISHED' });
   }
@@ -220,7 +198,7 @@ export class Publications {
     const restored: Image[] = [];
     const untouched: { image: ImageRef; reason: string }[] = [];
     for (const { image, before, after } of publication.predecessors) {
-      const result = await this.#change(image, after, before, options);
+      const result = await changeDeprecation(this.#parts, image, after, before, options);
       if (typeof result === 'string') untouched.push({ image, reason: result });
       else restored.push(result);
     }
@@ -236,38 +214,6 @@ export class Publications {
     await this.#record(provider, family, { ...publication, state: 'ROLLED_BACK' });
     const head = await findHead(provider, { kind: 'family', family }, options);
     return { image, restored, untouched, head };
-  }
-
-  /** Takes an image from one deprecation to another; says why not when it is gone, or no longer as expected. */
-  async #change(
-    ref: ImageRef,
-    from: Deprecation,
-    to: Deprecation,
-    options: CallOptions,
-  ): Promise<Image | string> {
-    const { providers, store } = this.#parts;
-    const same = (a: Deprecation, b: Deprecation): boolean =>
-      sameDeprecation(a, b, (x, y) => sameImage(providers, x, y));
-    return store.lock(
-      replacementsLock,
-      async () => {
-        try {
-          const { image } = await readImage(providers, ref, options);
-          if (same(image.deprecation, to)) return image;
-          if (!same(image.deprecation, from)) return 'somebody changed its deprecation since';
-          if (to.replacement !== undefined) {
-            await checkReplacement(providers, ref, to.replacement, options);
-          }
-          const control = providers.require(ref.provider, 'deprecation').deprecation;
-          return await control.set(ref.id, to, options);
-        } catch (error) {
-          if (ImgkitError.is(error, 'NOT_FOUND')) return 'it, or its replacement, is gone';
-          if (ImgkitError.is(error, 'INVALID_ARGUMENT')) return error.message;
-          throw error;
-        }
-      },
-      options,
-    );
   }
 
   async #record(provider: Provider, family: string, publication: Publication): Promise<void> {
@@ -302,28 +248,4 @@ export class Publications {
       isHead,
     };
   }
-}
-
-function checkPublishable(image: Image, family: string): void {
-  const { state } = image.deprecation;
-  const trouble =
-    image.status !== 'READY'
-      ? `is ${image.status}, not READY`
-      : state !== 'ACTIVE'
-        ? `is ${state}, not ACTIVE`
-        : image.published && image.family !== family
-          ? `is published in family "${image.family ?? ''}"`
-          : undefined;
-  if (trouble === undefined) return;
-  throw new ImgkitError('FAILED_PRECONDITION', `${nameOf(image)} ${trouble}`, {
-    provider: image.ref.provider,
-    operation: 'families.publish',
-    resource: image.ref.id,
-    hint:
-      state !== 'ACTIVE'
-        ? 'Make it ACTIVE first with deprecation.reactivate, if it shall be used again.'
-        : image.status === 'READY'
-          ? 'Withdraw it there first with families.withdraw.'
-          : 'Publish it once it is READY.',
-  });
 }
