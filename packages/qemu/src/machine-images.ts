@@ -99,7 +99,7 @@ export class QemuMachineImages implements MachineImages {
             signal,
           });
           const onProgress = (fraction: number): void => progress('copying the disks', fraction);
-          return takeMachine(store, doc, capture, { signal, onProgress });
+          return await takeMachine(store, doc, capture, { signal, onProgress });
         },
       },
       options,

@@ -16,20 +16,11 @@ export const machineFiles = {
  * except on loopback and in the machine's own directory.
  */
 export function commandLine(configuration: MachineConfiguration): string[] {
-  const {
-    accelerator,
-    cache,
-    cpuModel,
-    cpus,
-    isolated,
-    guestPorts,
-    memoryMiB,
-    name,
-    resume,
-    uuid,
-  } = configuration;
+  const { accelerator, cache, cpuModel, cpus, isolated, memoryMiB, name, resume, uuid } =
+    configuration;
   // A resumed machine gets its forwards when it has its new identity: before, nobody shall reach it.
-  const forwards = resume === undefined ? guestPorts.map((port) => `hostfwd=${forward(port)}`) : [];
+  const forwards =
+    resume === undefined ? configuration.forwards.map((one) => `hostfwd=${forward(one)}`) : [];
   const seed: MachineDisk = {
     file: machineFiles.seed,
     format: 'raw',
@@ -61,9 +52,9 @@ export function commandLine(configuration: MachineConfiguration): string[] {
   ].flat();
 }
 
-/** A forward from a free loopback port, chosen by the host, to a port of the guest. */
-export function forward(guestPort: number): string {
-  return `tcp:127.0.0.1:0-:${guestPort}`;
+/** A forward from a loopback port, or from a free one that the host chooses, to a port of the guest. */
+export function forward({ guest, host }: MachineConfiguration['forwards'][number]): string {
+  return `tcp:127.0.0.1:${host}-:${guest}`;
 }
 
 /**
@@ -76,7 +67,7 @@ export function layout(configuration: MachineConfiguration): string {
     name: '',
     uuid: '00000000-0000-4000-8000-000000000000',
     disks: configuration.disks.map((disk) => ({ ...disk, file: '' })),
-    guestPorts: [],
+    forwards: [],
     isolated: false,
     cache: 'unsafe',
     resume: undefined,

@@ -29,8 +29,8 @@ const configurationSchema = z.object({
   disks: z.array(diskSchema).min(1),
   /** `unsafe` ignores the guest's flushes: for machines that are thrown away when the host fails. */
   cache: z.enum(['writeback', 'unsafe']),
-  /** Ports of the guest that are forwarded from a free port of the host's loopback address. */
-  guestPorts: z.array(z.int().min(1).max(65_535)),
+  /** Ports of the guest, each with the port of the host's loopback address that leads to it; 0 until one is found. */
+  forwards: z.array(z.object({ guest: z.int().min(1).max(65_535), host: z.int().min(0) })),
   /** Cuts the guest off from everything but the forwarded ports. */
   isolated: z.boolean(),
   /** The public half of the SSH server's key, and the keys that may log in. */

@@ -43,7 +43,10 @@ function configuration(changes: Partial<MachineConfiguration> = {}): MachineConf
     memoryMiB: 512,
     disks: [{ file: 'disk-0.qcow2', format: 'qcow2', serial: 'imgkit-disk-0', readOnly: false }],
     cache: 'writeback',
-    guestPorts: [22, 80],
+    forwards: [
+      { guest: 22, host: 0 },
+      { guest: 80, host: 8080 },
+    ],
     isolated: false,
     hostKey: 'ssh-ed25519 AAAA',
     authorizedKeys: [],
@@ -54,8 +57,8 @@ function configuration(changes: Partial<MachineConfiguration> = {}): MachineConf
 
 /** A process whose command line has the uuid where QEMU's has it. */
 async function impostor(uuid: string): Promise<number> {
-  const script = 'process.stdout.write("x"); setInterval(() => {}, 1000)';
-  child = spawn(process.execPath, ['-e', script, '--', '-uuid', uuid], {
+  const program = 'process.stdout.write("x"); setInterval(() => {}, 1000)';
+  child = spawn(process.execPath, ['-e', program, '--', '-uuid', uuid], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   if (child.stdout !== null) await once(child.stdout, 'data');
@@ -76,7 +79,7 @@ describe('commandLine', () => {
     expect(words[words.indexOf('-display') + 1]).toBe('none');
     expect(words[words.indexOf('-qmp') + 1]).toBe('unix:qmp.sock,server=on,wait=off');
     const network = words[words.indexOf('-netdev') + 1];
-    expect(network).toBe('user,id=net,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:80');
+    expect(network).toBe('user,id=net,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:8080-:80');
     expect(words.join(' ')).not.toMatch(/-vnc|-monitor|-gdb|telnet|tcp:(?!127\.0\.0\.1:)/);
   });
 
@@ -106,7 +109,7 @@ describe('commandLine', () => {
 describe('layout', () => {
   it('is the same for machines that a state can be moved between, and differs for others', () => {
     const one = layout(configuration());
-    const moved = configuration({ name: 'other', guestPorts: [], cache: 'unsafe' });
+    const moved = configuration({ name: 'other', forwards: [], cache: 'unsafe' });
     const [disk] = moved.disks;
     if (disk === undefined) throw new Error('no disk');
     expect(

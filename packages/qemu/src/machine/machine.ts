@@ -1,14 +1,20 @@
 import { spawn } from 'node:child_process';
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { ImgkitError } from '@imgkit/core';
 import { z } from 'zod';
 
 import { cancelled, systemCode, throwIfAborted, toolMissing } from '../errors.ts';
 import { commandLine, machineFiles } from './command-line.ts';
-import { readConfiguration, type MachineConfiguration } from './configuration.ts';
+import {
+  readConfiguration,
+  writeConfiguration,
+  type MachineConfiguration,
+} from './configuration.ts';
 import { tail } from './console.ts';
+import { requireFree } from './hold.ts';
 import { launchFailure } from './launch-failure.ts';
 import { findProcess, isMachine } from './process-proof.ts';
 import { QmpClient } from './qmp.ts';
@@ -21,8 +27,6 @@ export interface MachineCallOptions {
 
 const startTimeoutMs = 30_000;
 const resendPowerButtonMs = 4000;
-const portsFile = 'ports.json';
-const portsSchema = z.object({ pid: z.number(), ports: z.record(z.string(), z.number()) });
 
 /**
  * A machine in a directory of its own: its configuration, disks, seed, console, and the QEMU
@@ -58,8 +62,9 @@ export class Machine {
   async start(options: MachineCallOptions = {}): Promise<void> {
     throwIfAborted(options.signal, 'starting a machine');
     if ((await this.#process()) === undefined) {
+      await requireFree(this.directory);
       try {
-        await this.#launch(options);
+        await this.#launchWithPorts(options);
       } catch (error) {
         // Somebody else may have been faster: QEMU itself sees to it that only one runs.
         if (!ImgkitError.is(error, 'IN_USE') || !(await this.isRunning())) throw error;
@@ -118,30 +123,48 @@ export class Machine {
         },
       );
     }
-    const text = await readFile(join(this.directory, portsFile), 'utf8').catch(() => '{}');
-    const known = portsSchema.safeParse(JSON.parse(text));
-    if (known.success && known.data.pid === pid) return known.data.ports[port];
+    const forwards = (await readConfiguration(this.directory))?.forwards ?? [];
+    const known = forwards.find(({ guest }) => guest === port)?.host;
+    if (known !== 0) return known;
     await using client = await this.connect(options);
-    return (await this.rememberPorts(client))[port];
+    return (await this.rememberPorts(client)).find(({ guest }) => guest === port)?.host;
   }
 
-  /** Asks QEMU for its forwards and keeps them, so that others need not ask. */
-  async rememberPorts(client: QmpClient): Promise<Record<string, number>> {
+  /** Asks QEMU which ports the host chose, and keeps them: a machine has the same ones at its next start. */
+  async rememberPorts(client: QmpClient): Promise<MachineConfiguration['forwards']> {
     const ports = forwardedPorts(await client.monitor('info usernet'));
-    const pid = await findProcess(this.directory, this.configuration.uuid);
-    if (pid !== undefined)
-      await writeFile(join(this.directory, portsFile), JSON.stringify({ pid, ports }));
-    return ports;
+    const configuration = (await readConfiguration(this.directory)) ?? this.configuration;
+    const forwards = configuration.forwards.map(({ guest, host }) => ({
+      guest,
+      host: ports[guest] ?? host,
+    }));
+    if (!isDeepStrictEqual(forwards, configuration.forwards)) {
+      await writeConfiguration(this.directory, { ...configuration, forwards });
+    }
+    return forwards;
   }
 
   async #process(): Promise<number | undefined> {
     return await findProcess(this.directory, this.configuration.uuid, { thorough: true });
   }
 
-  async #launch(options: MachineCallOptions): Promise<void> {
-    const { binary } = this.configuration;
+  async #launchWithPorts(options: MachineCallOptions): Promise<void> {
+    try {
+      await this.#launch(this.configuration, options);
+    } catch (error) {
+      if (!ImgkitError.is(error, 'UNAVAILABLE')) throw error;
+      // A port it had before belongs to somebody else now.
+      const forwards = this.configuration.forwards.map(({ guest }) => ({ guest, host: 0 }));
+      const configuration = { ...this.configuration, forwards };
+      await writeConfiguration(this.directory, configuration);
+      await this.#launch(configuration, options);
+    }
+  }
+
+  async #launch(configuration: MachineConfiguration, options: MachineCallOptions): Promise<void> {
+    const { binary } = configuration;
     await using log = await open(join(this.directory, machineFiles.log), 'w', 0o600);
-    const child = spawn(binary, commandLine(this.configuration), {
+    const child = spawn(binary, commandLine(configuration), {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -161,6 +184,7 @@ export class Machine {
     const stop = new AbortController();
     const abort = (): void => stop.abort(options.signal?.reason);
     options.signal?.addEventListener('abort', abort, { once: true });
+    if (options.signal?.aborted === true) abort();
     try {
       const answers = this.connect({ signal: stop.signal, timeoutMs: startTimeoutMs });
       const first = await Promise.race([answers, ended]);

@@ -172,6 +172,7 @@ export class QmpClient implements AsyncDisposable {
       if (signal !== undefined) reject(cancelled(signal, doing));
     };
     signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted === true) abort();
     try {
       return await Promise.race([promise, ended]);
     } finally {

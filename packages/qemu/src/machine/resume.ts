@@ -40,14 +40,14 @@ export async function resumeMachine(
     });
     if ((await runState(client)) !== 'running') await client.execute('cont');
     await becomeSomebody(directory, resume.nonce, machine, options);
-    for (const port of machine.configuration.guestPorts) {
-      const answer = await client.monitor(`hostfwd_add net ${forward(port)}`, options);
+    for (const one of machine.configuration.forwards) {
+      const answer = await client.monitor(`hostfwd_add net ${forward(one)}`, options);
       if (answer.trim() !== '')
         throw new ImgkitError('UNAVAILABLE', `no port could be forwarded: ${answer.trim()}`);
     }
-    await machine.rememberPorts(client);
+    const forwards = await machine.rememberPorts(client);
     const { resume: _, ...configuration } = machine.configuration;
-    await writeConfiguration(directory, configuration);
+    await writeConfiguration(directory, { ...configuration, forwards });
     await rm(join(directory, machineFiles.memory), { force: true });
   } catch (error) {
     await machine.stop({ graceMs: 0 });

@@ -13,6 +13,8 @@ export interface GuestSettings {
   readonly startupScript?: string | undefined;
   /** The caller's own cloud-init user data, beside ours. */
   readonly userData?: string | undefined;
+  /** Plain data for programs in the guest. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -29,7 +31,13 @@ export function userData(settings: GuestSettings): string {
 
 /** The NoCloud meta data of a machine. */
 export function metaData(settings: GuestSettings): string {
-  return `instance-id: ${JSON.stringify(settings.instanceId)}\nlocal-hostname: ${hostname(settings.hostname)}\n`;
+  const lines = [
+    `instance-id: ${JSON.stringify(settings.instanceId)}`,
+    `local-hostname: ${hostname(settings.hostname)}`,
+  ];
+  const { metadata = {} } = settings;
+  if (Object.keys(metadata).length > 0) lines.push(`metadata: ${JSON.stringify(metadata)}`);
+  return `${lines.join('\n')}\n`;
 }
 
 /** A host name, checked. */
