@@ -56,3 +56,14 @@ export async function problems(store: LocalStore): Promise<string[]> {
     found.push(`${kind} ${path}: ${message}`);
   return found;
 }
+
+/** Registers a staged disk under a name. */
+export function register(store: LocalStore, name: string, staged: StagedBlob): number {
+  const records = testRecords(store);
+  return store.blobs.commit<number>([staged], () => {
+    const doc = { digest: staged.digest };
+    const { seq } = records.insert({ project: 'p', name, state: 'READY', doc });
+    records.refer(seq, [staged.digest]);
+    return seq;
+  });
+}

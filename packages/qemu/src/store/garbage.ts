@@ -21,6 +21,7 @@ export interface GarbageItem {
 export interface CollectOptions {
   /** Only says what would be removed. */
   readonly dryRun?: boolean | undefined;
+  /** Stops it; what was removed by then is gone. */
   readonly signal?: AbortSignal | undefined;
 }
 

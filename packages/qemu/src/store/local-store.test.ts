@@ -1,26 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
 import { failure, makeRaw, refusal, run, scratch } from '../../test/scratch.ts';
-import { openStore, problems, stageRandom, testRecords } from '../../test/store-fixture.ts';
-import { currentProcess, ownName } from '../formats/owned-file.ts';
-import type { StagedBlob } from './blob-store.ts';
+import { openStore, problems, register, stageRandom } from '../../test/store-fixture.ts';
 import { LocalStore } from './local-store.ts';
-
-/** Registers a staged disk under a name. */
-function register(store: LocalStore, name: string, staged: StagedBlob): number {
-  const records = testRecords(store);
-  return store.blobs.commit<number>([staged], () => {
-    const doc = { digest: staged.digest };
-    const { seq } = records.insert({ project: 'p', name, state: 'READY', doc });
-    records.refer(seq, [staged.digest]);
-    return seq;
-  });
-}
 
 async function* tooMuch() {
   for (let chunk = 0; chunk < 10; chunk++) yield randomBytes(2 ** 20);
@@ -29,13 +16,6 @@ async function* tooMuch() {
 function throwNo(): never {
   throw new Error('no');
 }
-
-/** The name of a file in tmp that another process made. */
-function nameOf(owner: string): string {
-  return ownName('', '.qcow2').replace(currentProcess(), owner);
-}
-
-const dead = currentProcess().replace(/^\d+-\d+/, '999999999-1');
 
 describe('a store', () => {
   it('is private, also when its directory was not', async () => {
@@ -142,114 +122,6 @@ describe('a store', () => {
     expect(store.blobs.find(staged.digest)).toBeUndefined();
     expect((await store.gc()).map(({ kind }) => kind)).toEqual(['blob']);
     expect(await readdir(store.layout.blobs)).toEqual([]);
-  });
-});
-
-describe('verify', () => {
-  it('finds a blob that is gone, cut off, or changed, and whom it hits', async () => {
-    const store = await openStore();
-    const digests: string[] = [];
-    for (const name of ['gone', 'cut', 'changed', 'sound']) {
-      const staged = await stageRandom(store);
-      register(store, name, staged);
-      digests.push(staged.digest);
-    }
-    const [gone, cut, changed] = digests.map((digest) => store.blobs.path(digest));
-    for (const path of [cut, changed]) await chmod(path ?? '', 0o600);
-    await run('rm', '-f', gone ?? '');
-    await truncate(cut ?? '', 1000);
-    await run(
-      'dd',
-      `of=${changed}`,
-      'if=/dev/urandom',
-      'bs=1',
-      'seek=100000',
-      'count=64',
-      'conv=notrunc',
-    );
-    const found = [];
-    for await (const { kind, affects } of store.verify()) found.push([kind, ...affects]);
-    expect(found).toEqual([
-      ['missing-blob', 'test p/gone'],
-      ['damaged-blob', 'test p/cut'],
-      ['damaged-blob', 'test p/changed'],
-    ]);
-  });
-
-  it('finds that a cut off blob is repaired by taking the same disk in again', async () => {
-    const store = await openStore();
-    const raw = await makeRaw(join(await scratch(), 'raw'), 2 ** 20, [{ at: 0, length: 65_536 }]);
-    const staged = await store.blobs.stageFile(raw);
-    register(store, 'one', staged);
-    await chmod(store.blobs.path(staged.digest), 0o600);
-    await truncate(store.blobs.path(staged.digest), 1000);
-    register(store, 'two', await store.blobs.stageFile(raw));
-    expect(await problems(store)).toEqual([]);
-  });
-});
-
-describe('garbage', () => {
-  it('is what nothing refers to: not blobs of records, of overlays, or of files that name them', async () => {
-    const store = await openStore();
-    const records = testRecords(store);
-    const byRecord = await stageRandom(store);
-    register(store, 'kept', byRecord);
-    const byOverlay = await stageRandom(store);
-    records.delete(register(store, 'used', byOverlay));
-    const directory = join(store.layout.instances, 'vm');
-    await mkdir(directory);
-    await store.overlays.create(join(directory, 'disk.qcow2'), byOverlay.digest);
-    // An overlay whose row was lost still protects its blob by naming it.
-    const byFile = await stageRandom(store);
-    records.delete(register(store, 'lost', byFile));
-    const stray = join(directory, 'stray.qcow2');
-    const backing = store.blobs.path(byFile.digest);
-    await run('qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, stray);
-    const byNobody = await stageRandom(store);
-    records.delete(register(store, 'unused', byNobody));
-
-    const plan = await store.gc({ dryRun: true });
-    expect(plan.map(({ path }) => path)).toEqual([store.blobs.path(byNobody.digest)]);
-    expect((await readdir(store.layout.blobs)).length).toBe(4);
-    expect(await store.gc()).toEqual(plan);
-    expect((await readdir(store.layout.blobs)).length).toBe(3);
-
-    await store.overlays.removeDirectory(directory);
-    const rest = await store.gc();
-    const paths = [byOverlay, byFile].map(({ digest }) => store.blobs.path(digest));
-    expect(rest.map(({ path }) => path).toSorted()).toEqual(paths.toSorted());
-    expect(await problems(store)).toEqual([]);
-  });
-
-  it('is what dead processes left in tmp, never what a living or unknown one writes', async () => {
-    const store = await openStore();
-    const foreign = currentProcess().replace(/-\d+$/, '-1');
-    const names = {
-      mine: ownName(),
-      dead: nameOf(dead),
-      foreign: nameOf(foreign),
-      other: 'readme',
-    };
-    for (const file of Object.values(names)) await writeFile(join(store.layout.tmp, file), 'x');
-    const plan = await store.gc({ dryRun: true });
-    expect(plan.map(({ path }) => path)).toEqual([join(store.layout.tmp, names.dead)]);
-    await store.gc();
-    expect((await readdir(store.layout.tmp)).toSorted()).toEqual(
-      [names.mine, names.foreign, names.other].toSorted(),
-    );
-  });
-
-  it('is the row of an overlay that a dead process never made, and then its blob', async () => {
-    const store = await openStore();
-    const staged = await stageRandom(store);
-    testRecords(store).delete(register(store, 'one', staged));
-    store.overlays.claim(join(store.layout.instances, 'vm', 'disk.qcow2'), staged.digest);
-    expect(await store.gc()).toEqual([]);
-    store.catalog.run('UPDATE overlays SET owner = ?', dead);
-    const plan = await store.gc({ dryRun: true });
-    expect(plan.map(({ kind }) => kind)).toEqual(['overlay-row', 'blob']);
-    expect(await store.gc()).toEqual(plan);
-    expect(await problems(store)).toEqual([]);
   });
 });
 

@@ -45,7 +45,7 @@ export class LocalStore implements Disposable {
   }
 
   /** Checks everything, see {@link verifyStore}. */
-  verify(options?: { readonly signal?: AbortSignal }): AsyncIterable<StoreProblem> {
+  verify(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<StoreProblem> {
     return verifyStore(this.layout, this.catalog, options);
   }
 
