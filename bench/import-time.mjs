@@ -1,3 +1,4 @@
+// @ts-check
 // How long `import '@imgkit/core'` takes in a fresh process, from the built package: median of 15.
 import { spawnSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';

@@ -1,3 +1,4 @@
+// @ts-check
 // Builds the packages whose inputs changed since their last build, so that a second `pnpm start` begins at once.
 // `node scripts/build.mjs --force` builds all of them.
 import { spawnSync } from 'node:child_process';

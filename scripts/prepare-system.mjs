@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// @ts-check
 // Makes sure that the programs imgkit drives (QEMU and what builds base images) are on this machine.
 // Plain JavaScript without dependencies, because it runs before anything is built, on Node 20 too.
 import { spawnSync } from 'node:child_process';

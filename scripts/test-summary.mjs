@@ -1,3 +1,4 @@
+// @ts-check
 // Prints `N passed, N failed, N skipped` from vitest's JSON report, and exits with 1 when a test failed,
 // a test file could not be run, or no test ran at all: a green run without tests proves nothing.
 import { readFileSync, realpathSync } from 'node:fs';
