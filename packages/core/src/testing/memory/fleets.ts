@@ -104,7 +104,7 @@ export function memoryFleets(context: MemoryContext): Fleets {
 }
 
 /** Fleets as a kind of resource. */
-export function fleetKind(context: MemoryContext): Kind<FleetRow, Fleet> {
+function fleetKind(context: MemoryContext): Kind<FleetRow, Fleet> {
   return { kind: 'fleet', table: context.cloud.fleets, show: showFleet };
 }
 

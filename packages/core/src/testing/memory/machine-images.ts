@@ -67,7 +67,7 @@ export function memoryMachineImages(context: MemoryContext): MachineImages {
 }
 
 /** Machine images as a kind of resource. */
-export function machineImageKind(context: MemoryContext): Kind<MachineImageRow, MachineImage> {
+function machineImageKind(context: MemoryContext): Kind<MachineImageRow, MachineImage> {
   return { kind: 'machine-image', table: context.cloud.machineImages, show: showMachineImage };
 }
 

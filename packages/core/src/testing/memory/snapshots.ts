@@ -56,7 +56,7 @@ export function memorySnapshots(context: MemoryContext): Snapshots {
 }
 
 /** Snapshots as a kind of resource. */
-export function snapshotKind(context: MemoryContext): Kind<SnapshotRow, Snapshot> {
+function snapshotKind(context: MemoryContext): Kind<SnapshotRow, Snapshot> {
   return { kind: 'snapshot', table: context.cloud.snapshots, show: showSnapshot };
 }
 
