@@ -116,6 +116,19 @@ describe('createImgkit', () => {
     expect(order).toEqual(['a']);
   });
 
+  it('stops when told to, and leaves nothing open', async () => {
+    const order: string[] = [];
+    const controller = new AbortController();
+    const aborting = recorded('a', order);
+    const late = new ContainerModule(() => controller.abort());
+    const providers = [{ ...aborting, modules: [...aborting.modules, late] }, memory()];
+    const { signal } = controller;
+    await expect(createImgkit({ providers, stateDirectory, signal })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
+    expect(order).toEqual(['a']);
+  });
+
   it('removes what a run made through the provider that made it', async () => {
     const cloud = memoryCloud();
     await using kit = await createImgkit({

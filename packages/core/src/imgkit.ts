@@ -12,6 +12,7 @@ import { labelledResources } from './labelled-resources.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import type { Plugin } from './plugin/define-plugin.ts';
 import { loadProvider } from './plugin/provider-container.ts';
+import { throwIfAborted } from './plugin/operation.ts';
 import { createProviders, type Providers } from './plugin/providers.ts';
 import { createRetrier, type Retrier } from './plugin/retrier.ts';
 import { tokens } from './plugin/tokens.ts';
@@ -119,7 +120,7 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
     const engine = options.engine ?? embeddedEngine({ directory: stateDirectory, remover, clock });
     bindCore(container, { logger, clock, engine, retrier, stateDirectory });
     for (const plugin of options.providers) {
-      options.signal?.throwIfAborted();
+      throwIfAborted(options.signal);
       const loaded = await loadProvider(plugin, container);
       byName.set(plugin.name, loaded.provider);
       disposal.add(`provider "${plugin.name}"`, () => loaded.dispose());
@@ -133,7 +134,7 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
       engine,
       retrier,
       stateDirectory,
-      owner: await engine.owner(options),
+      owner: await engine.owner({ signal: options.signal }),
       logger,
       clock,
       [Symbol.asyncDispose]: () => disposal.run(),

@@ -106,11 +106,15 @@ describe('publish', () => {
     expect(test.cloud.count('publishing.publish')).toBe(1);
   });
 
-  it('is done one after the other when many publish at once', async () => {
+  it('is done one after the other when many kits publish at once', async () => {
     await using test = await openTestKit();
+    const { stateDirectory } = test.kit;
+    await using other = await openTestKit({ cloud: test.cloud, stateDirectory });
     const images: Image[] = [];
     for (const n of [1, 2, 3, 4]) images.push(await test.image(`web-${n}`, { family: 'web' }));
-    await Promise.all(images.map(({ ref }) => test.kit.families.publish(ref)));
+    await Promise.all(
+      images.map(({ ref }, n) => (n % 2 === 0 ? test : other).kit.families.publish(ref)),
+    );
     const states = Object.values(await snapshot(test, 'web')).map((one) => one.deprecation.state);
     expect(states.toSorted()).toEqual(['ACTIVE', 'DEPRECATED', 'DEPRECATED', 'DEPRECATED']);
   });

@@ -1,4 +1,6 @@
+import { ContainerModule } from 'inversify';
 import { describe, expect, it } from 'vitest';
+import { tokens } from '../plugin/tokens.ts';
 import { memory } from '../testing/index.ts';
 import { project } from '../spec/principal.ts';
 import { openTestKit } from './open-test-kit.ts';
@@ -54,6 +56,22 @@ describe('usage.of', () => {
       for (const reason of report.unanswered) expect(reason).toContain(operation);
     },
   );
+
+  it('is incomplete when the provider says so without saying why', async () => {
+    const overrides = [
+      new ContainerModule(({ rebind }) => {
+        rebind(tokens.usage).toConstantValue({
+          of: () => Promise.resolve({ users: [], complete: false, unanswered: [] }),
+        });
+      }),
+    ];
+    await using test = await openTestKit({
+      providers: (cloud) => [memory({ name: 'prod', cloud, overrides })],
+    });
+    const image = await test.image('web-1');
+    const report = await test.kit.usage.of(image.ref);
+    expect(report).toMatchObject({ complete: false, unanswered: [expect.any(String)] });
+  });
 
   it('knows no image that is gone, and stops when told to', async () => {
     await using test = await openTestKit();
