@@ -107,6 +107,7 @@ export interface FamilyService {
   /**
    * Undoes the last publication of a family that isn't undone yet: its predecessors get back exactly the state,
    * replacement and dates they had, and only then is its image withdrawn. An image that somebody changed since is left.
+   * What was before is read from the kit's state directory: roll back where you published.
    *
    * @throws {@link ImgkitError} with `FAILED_PRECONDITION` if there is none, or it isn't the one of `undo`.
    */
