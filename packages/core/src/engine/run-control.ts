@@ -92,6 +92,7 @@ export class RunControl {
 
   /** Makes a root this process's own and sets it to work, unless another living process has it. */
   takeOver(root: RunRow, isNew = false): RunExecution | undefined {
+    if (!this.#isFree(root.id)) return undefined;
     const workflow = this.#registry.of(root);
     const lease = this.#claim(root.id);
     const row = this.journal.runs.get(root.id);

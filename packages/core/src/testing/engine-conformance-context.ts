@@ -66,16 +66,13 @@ export class CheckContext {
       graceMs: 500,
       ...setup,
     });
-    let died = () => {};
-    const killed = new Promise<true>((resolve) => {
-      died = () => resolve(true);
-    });
+    const died = Promise.withResolvers<true>();
     const engine: EngineUnderTest = {
       engine: made.engine,
-      killed,
+      killed: died.promise,
       kill() {
         made.kill();
-        died();
+        died.resolve(true);
       },
       stall: () => made.stall(),
     };
@@ -95,11 +92,8 @@ export interface Gate {
 }
 
 export function gate(): Gate {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
 }
 
 /** Never returns: what the code of a killed process does next. */
@@ -116,6 +110,21 @@ export function seeded(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** Waits until it is so, for ten seconds at most. */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error('it did not come about');
+    await meanwhile();
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
 }
 
 /** All that an iterable gives. */

@@ -130,8 +130,9 @@ async function tourWithCrashes(
   context: CheckContext,
   id: string,
   places: readonly number[],
-): Promise<void> {
+): Promise<number> {
   const { cloud } = context;
+  let deaths = 0;
   for (const thing of cloud.things) await cloud.remove(thing);
   cloud.forgetCounts();
   const trap = new Trap();
@@ -151,12 +152,14 @@ async function tourWithCrashes(
       victim.killed,
     ]);
     if (!died) break;
+    deaths += 1;
   }
   const heir = await context.open();
   trap.arm(heir, Number.NaN);
   const run = await heir.engine.start(tour, 1, { id });
   assert.deepEqual(await run.result(), { images: 2, input: 1 });
-  await assertToured(context, heir, trap, id, places.length);
+  await assertToured(context, heir, trap, id, deaths);
+  return deaths;
 }
 
 /** What holds whenever the process dies. */
@@ -167,7 +170,7 @@ export const crashChecks: readonly EngineCheck[] = [
       const places = await countPlaces(context);
       assert.ok(places >= 35, `${places} places to die at`);
       for (let place = 1; place <= places; place += 1) {
-        await tourWithCrashes(context, `crash-${place}`, [place]);
+        assert.equal(await tourWithCrashes(context, `crash-${place}`, [place]), 1);
       }
     },
   },
@@ -177,7 +180,7 @@ export const crashChecks: readonly EngineCheck[] = [
       const random = seeded(7);
       for (let round = 1; round <= 8; round += 1) {
         const places = Array.from({ length: 6 }, () => 1 + Math.floor(random() * 12));
-        await tourWithCrashes(context, `crashes-${round}`, places);
+        assert.ok((await tourWithCrashes(context, `crashes-${round}`, places)) > 1);
       }
     },
   },
@@ -216,6 +219,7 @@ export const crashChecks: readonly EngineCheck[] = [
     name: 'throws the recorded error of a failed step again after a crash, with what is known of it',
     async run(context) {
       const errors: ImgkitError[] = [];
+      let tries = 0;
       const victim = await context.open();
       let alive = true;
       const workflow = defineWorkflow({
@@ -224,6 +228,7 @@ export const crashChecks: readonly EngineCheck[] = [
         async run(ctx: WorkflowContext) {
           try {
             await ctx.step('fails', () => {
+              tries += 1;
               throw new ImgkitError('QUOTA_EXCEEDED', 'no more', {
                 data: { lines: ['a', 'b'] },
                 cause: new Error('underneath', { cause: new TypeError('at the bottom') }),
@@ -245,6 +250,7 @@ export const crashChecks: readonly EngineCheck[] = [
       const { engine } = await context.open();
       const run = await engine.start(workflow, undefined, { id: 'catches' });
       assert.equal(await run.result(), 'went on');
+      assert.equal(tries, 1);
       const [live, recalled] = errors;
       for (const error of [live, recalled]) {
         assert.equal(error?.code, 'QUOTA_EXCEEDED');
