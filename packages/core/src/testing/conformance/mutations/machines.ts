@@ -148,6 +148,39 @@ export const machineMutations = [
     }),
   ),
   broken(
+    'instances',
+    'deletes disks that stood before the machine',
+    'are stopped, captured',
+    ({ instances, disks }) => ({
+      instances: {
+        ...instances,
+        delete: (id, options) =>
+          ending(instances.delete(id, options), async (deleted) => {
+            const instance = await instances.get(id).catch(() => undefined);
+            await deleted;
+            for (const disk of instance?.disks ?? []) await disks.delete(disk.id);
+          }),
+      },
+    }),
+  ),
+  broken(
+    'instances',
+    'doesn’t tell what a disk is attached to',
+    'are stopped, captured',
+    ({ disks }) => ({
+      disks: { ...disks, get: async (id) => ({ ...(await disks.get(id)), instances: [] }) },
+    }),
+  ),
+  broken(
+    'machine images',
+    'holds the boot disk only, and promises all',
+    'are taken of machines',
+    ({ machineImages }) => ({
+      machineImages: { ...machineImages, traits: { ...machineImages.traits, disks: 'all' } },
+    }),
+    { traits: { machineImages: { disks: 'boot' } } },
+  ),
+  broken(
     'cancellation',
     'launches although it was cancelled before',
     'of a launch',

@@ -251,6 +251,37 @@ export const resourceMutations = [
         }),
     },
   })),
+  broken(
+    'owned resources',
+    'labels an image when it is made',
+    'carry their labels',
+    ({ images }) => ({
+      images: {
+        ...images,
+        create: ({ labels, ...request }, options) =>
+          ending(images.create(request, options), async (made) =>
+            images.update((await made).ref.id, { labels }),
+          ),
+      },
+    }),
+  ),
+  broken(
+    'owned resources',
+    'finds what is half made only when it is whole',
+    'carry their labels',
+    ({ owned, images }) => ({
+      owned: {
+        ...owned,
+        async *list(labels, options) {
+          for await (const resource of owned.list(labels, options)) {
+            const whole =
+              resource.kind !== 'image' || (await images.get(resource.id)).status === 'READY';
+            if (whole) yield resource;
+          }
+        },
+      },
+    }),
+  ),
   broken('owned resources', 'drops the labels of disks', 'are all listed', ({ disks }) => ({
     disks: {
       ...disks,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Instance } from '../../../spec/capabilities/instances.ts';
+import type { Instance, MachineTemplate } from '../../../spec/capabilities/instances.ts';
 import { assertInstant, assertRefused, collect, eventually } from '../assertions.ts';
 import type { ConformanceTopic } from '../topic.ts';
 import type { Trial } from '../trial.ts';
@@ -7,9 +7,12 @@ import { checkIdempotency } from './idempotency.ts';
 import { badNames } from './images.ts';
 
 /** Launches a machine of an image. */
-export async function launch(trial: Trial): Promise<Instance> {
+export async function launch(
+  trial: Trial,
+  wishes: Pick<MachineTemplate, 'disks'> = {},
+): Promise<Instance> {
   const image = await trial.bootImage();
-  const request = { ...trial.template(image.ref), name: trial.name() };
+  const request = { ...trial.template(image.ref), ...wishes, name: trial.name() };
   const instance = await trial.capability('instances').launch(request);
   trial.track('instance', instance.id);
   return instance;
@@ -51,7 +54,7 @@ export const instances: ConformanceTopic = {
           );
         }
         await checkReach(trial, instance);
-        await checkInUse(trial, instance);
+        await checkInUse(trial, boots[0]?.id ?? '', id);
         if (provider.usage !== undefined) {
           const { users } = await provider.usage.of(image.ref.id);
           const kinds = users.filter((one) => one.id === id).map(({ kind }) => kind);
@@ -74,7 +77,12 @@ export const instances: ConformanceTopic = {
       async run(trial) {
         const { provider } = trial;
         const control = trial.capability('instances');
-        const { id } = await launch(trial);
+        const data = provider.disks === undefined ? undefined : await trial.disk();
+        const extra =
+          data === undefined ? [] : [{ disk: data.id }, { sizeBytes: trial.diskSizeBytes }];
+        const { id, disks } = await launch(trial, { disks: extra });
+        assert.equal(disks.length, 1 + extra.length, 'the boot disk and the others');
+        if (data !== undefined) await checkInUse(trial, data.id, id);
         assert.equal((await control.start(id)).status, 'RUNNING', 'starting a running one');
         const source = { kind: 'instance', instance: id } as const;
         const captures = provider.images.traits.sources.includes('instance');
@@ -91,6 +99,10 @@ export const instances: ConformanceTopic = {
         await control.delete(id);
         for (const call of [control.start(id), control.stop(id), control.endpoint(id)]) {
           await assertRefused(provider, call, 'NOT_FOUND');
+        }
+        if (data !== undefined) {
+          const kept = await trial.capability('disks').get(data.id);
+          assert.deepEqual(kept.instances, [], 'a disk that stood before stays, and is free');
         }
       },
     },
@@ -154,8 +166,8 @@ async function checkReach(trial: Trial, { id }: Instance): Promise<void> {
   await assertRefused(provider, control.endpoint(id, 64_999), 'FAILED_PRECONDITION');
 }
 
-async function checkInUse({ provider }: Trial, { disks }: Instance): Promise<void> {
-  const [disk] = disks;
-  if (provider.disks === undefined || disk === undefined) return;
-  await assertRefused(provider, provider.disks.delete(disk.id), 'IN_USE');
+async function checkInUse({ provider }: Trial, disk: string, instance: string): Promise<void> {
+  if (provider.disks === undefined) return;
+  assert.deepEqual((await provider.disks.get(disk)).instances, [instance]);
+  await assertRefused(provider, provider.disks.delete(disk), 'IN_USE');
 }

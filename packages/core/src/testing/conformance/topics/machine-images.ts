@@ -15,7 +15,8 @@ export const machineImages: ConformanceTopic = {
         const { provider, labels } = trial;
         const control = trial.capability('machineImages');
         const { minIntervalMs, applicationConsistency } = control.traits;
-        const instance = await launch(trial);
+        const extra = { sizeBytes: trial.diskSizeBytes };
+        const instance = await launch(trial, { disks: [extra] });
         const wishes = { instance: instance.id, labels };
         if (!applicationConsistency) {
           const flushed = { ...wishes, name: trial.name(), consistency: 'application' } as const;
@@ -36,6 +37,8 @@ export const machineImages: ConformanceTopic = {
         assert.equal(held.machineType, instance.machineType);
         assert.deepEqual({ ...held.labels }, { ...labels });
         assert.equal(held.disks[0]?.boot, true, 'the boot disk first');
+        const all = control.traits.disks === 'all';
+        assert.equal(held.disks.length, all ? instance.disks.length : 1, 'the disks it promises');
         assertInstant(held.createdAt, 'createdAt');
         for (const filter of [{ name: held.name }, { instance: instance.id }, { labels }]) {
           const found = await collect(control.list(filter));
@@ -55,6 +58,7 @@ export const machineImages: ConformanceTopic = {
         assert.equal(restored.name, request.name);
         assert.equal(restored.metadata['role'], 'restored', 'an override counts');
         assert.equal(restored.machineType, held.machineType, 'what isn’t overridden stays');
+        assert.equal(restored.disks.length, held.disks.length, 'all that it holds comes back');
 
         await control.delete(id);
         await control.delete(id);

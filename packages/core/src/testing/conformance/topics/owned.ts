@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { OwnedKind } from '../../../spec/capabilities/owned.ts';
 import { ownershipLabels } from '../../../spec/labels.ts';
 import { assertInstant, assertRefused, collect } from '../assertions.ts';
@@ -54,6 +55,34 @@ export const owned: ConformanceTopic = {
         assert.deepEqual(await find({ [key]: 'buil' }), []);
         assert.deepEqual(await find({ [key]: '' }), [], 'an empty value is a value');
         assert.equal((await find({})).length, 2);
+      },
+    },
+    {
+      title: 'carry their labels from the first moment they are seen',
+      async run(trial) {
+        const { provider } = trial;
+        const request = trial.request();
+        const operation = provider.images.create(request);
+        const made = { yet: false };
+        const done = operation.then(
+          () => void (made.yet = true),
+          () => void (made.yet = true),
+        );
+        while (!made.yet) {
+          const [seen] = await collect(provider.images.list({ name: request.name }));
+          if (seen !== undefined) {
+            assert.deepEqual(
+              { ...seen.labels },
+              { ...request.labels },
+              `while it is ${seen.status}`,
+            );
+            const found = await trial.owned('image');
+            assert.equal(found.length, 1, 'what is half made must be found by its labels');
+          }
+          await turn();
+        }
+        await done;
+        assert.equal((await operation).status, 'READY');
       },
     },
     {
