@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
+import { delimiter } from 'node:path';
 
 import { systemCode, throwIfAborted, toolError, toolMissing } from '../errors.ts';
+
+/** The PATH of this process, with the directories of the administrator's tools, which work for anyone. */
+export function searchPath(): readonly string[] {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((entry) => entry !== '');
+  return [...new Set([...path, '/usr/local/sbin', '/usr/sbin', '/sbin'])];
+}
 
 /** How a tool is run. */
 export interface ToolOptions {
@@ -10,6 +17,14 @@ export interface ToolOptions {
   readonly onOutput?: ((text: string) => void) | undefined;
   /** Exit codes that are not errors; 0 unless told. */
   readonly exitCodes?: readonly number[] | undefined;
+  /** Called with each piece of stderr, beside its being kept for the error. */
+  readonly onErrorOutput?: ((text: string) => void) | undefined;
+  /** The directory it runs in; ours without it. */
+  readonly cwd?: string | undefined;
+  /** Variables beside ours. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Asks a stopped tool to end by itself first, and kills it after this many milliseconds. */
+  readonly graceMs?: number | undefined;
 }
 
 const maxCaptured = 64 * 1024 * 1024;
@@ -25,14 +40,24 @@ export async function runTool(
   args: readonly string[],
   options: ToolOptions = {},
 ): Promise<string> {
-  const { signal, onOutput, exitCodes = [0] } = options;
+  const { signal, onOutput, onErrorOutput, exitCodes = [0], cwd, graceMs } = options;
   const operation = `${tool} ${args[0] ?? ''}`;
   throwIfAborted(signal, operation);
   const child = spawn(tool, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LC_ALL: 'C' },
+    env: {
+      ...process.env,
+      PATH: searchPath().join(delimiter),
+      LC_ALL: 'C',
+      ...options.environment,
+    },
+    cwd,
   });
-  const kill = (): void => void child.kill('SIGKILL');
+  let grace: NodeJS.Timeout | undefined;
+  const kill = (): void => {
+    child.kill(graceMs === undefined ? 'SIGKILL' : 'SIGTERM');
+    if (graceMs !== undefined) grace = setTimeout(() => child.kill('SIGKILL'), graceMs);
+  };
   signal?.addEventListener('abort', kill, { once: true });
   let stdout = '';
   let stderr = '';
@@ -42,6 +67,7 @@ export async function runTool(
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-maxErrorText);
+    onErrorOutput?.(text);
   });
   try {
     const end = await new Promise<{ exitCode: number | null; signal: string | null }>(
@@ -57,6 +83,7 @@ export async function runTool(
     if (systemCode(error) === 'ENOENT') throw toolMissing(tool, error);
     throw error;
   } finally {
+    clearTimeout(grace);
     signal?.removeEventListener('abort', kill);
   }
 }
