@@ -11,8 +11,10 @@ import {
   type LocalProvider,
 } from '../../test/local-provider.ts';
 import { failure, refusal } from '../../test/scratch.ts';
+import { stageRandom } from '../../test/store-fixture.ts';
 import { currentProcess } from '../formats/owned-file.ts';
-import { recordsOf } from './creation.ts';
+import { create, recordsOf } from './creation.ts';
+import { draftImage } from './image-creation.ts';
 import { imageKind } from './kinds.ts';
 
 const dead = `${currentProcess().replace(/^\d+-\d+/, '999999999-1')}~x`;
@@ -170,4 +172,29 @@ describe('creating', () => {
     await (await provider.context.store()).gc();
     expect(await leftovers(provider)).toEqual([]);
   });
+});
+
+it('creating drops its disks when it is aborted between making and registering them', async () => {
+  const provider = await freshProvider();
+  const { context } = provider;
+  const controller = new AbortController();
+  const operation = create(
+    context,
+    {
+      operation: 'images.create',
+      kind: imageKind,
+      request: { name: 'web-1' },
+      prepare: () => ({ origin: undefined }),
+      draft: (source) => draftImage(context, { name: 'web-1' }, source),
+      make: async (store, _source, { doc }) => {
+        const staged = await stageRandom(store);
+        controller.abort();
+        return { doc, staged: [staged], digests: [staged.digest] };
+      },
+    },
+    { signal: controller.signal },
+  );
+  expect((await failure(operation)).code).toBe('CANCELLED');
+  expect(await leftovers(provider)).toEqual([]);
+  expect(await names(provider.images.list())).toEqual([]);
 });
