@@ -15,8 +15,8 @@ export interface Clock {
 /** Node takes a longer delay than this (some 24.8 days) for no delay at all. */
 const longestDelay = 2 ** 31 - 1;
 
-/** The machine's own clock. A pending sleep doesn't keep the process alive when `background` is set. */
-export function systemClock(options: { readonly background?: boolean | undefined } = {}): Clock {
+/** The machine's own clock. */
+export function systemClock(): Clock {
   return {
     now: () => Date.now(),
     async sleep(ms, signal) {
@@ -24,12 +24,10 @@ export function systemClock(options: { readonly background?: boolean | undefined
       let left = ms;
       while (left > 0) {
         const part = Math.min(left, longestDelay);
-        await delay(part, undefined, { signal, ref: options.background !== true }).catch(
-          (error: unknown) => {
-            signal?.throwIfAborted();
-            throw error;
-          },
-        );
+        await delay(part, undefined, { signal }).catch((error: unknown) => {
+          signal?.throwIfAborted();
+          throw error;
+        });
         left -= part;
       }
     },

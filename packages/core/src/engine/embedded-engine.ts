@@ -1,5 +1,7 @@
 import type { CallOptions, Json } from '../spec/call-options.ts';
 import { ImgkitError } from '../spec/errors.ts';
+import { silentLogger } from '../logger.ts';
+import type { Logger } from '../logger.ts';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { Executor, pollMs } from './executor.ts';
@@ -38,6 +40,8 @@ export interface EmbeddedEngineOptions {
   readonly remover: ResourceRemover;
   /** Default: the machine's own. */
   readonly clock?: Clock | undefined;
+  /** Where the engine and its steps write what they do; nowhere by default. */
+  readonly logger?: Logger | undefined;
   /** How steps are retried that say nothing else. */
   readonly retry?: RetryPolicy | undefined;
   /** How long a clean-up waits for a resource whose creation may still be under way, in milliseconds. Default: 2000. */
@@ -224,10 +228,11 @@ export class EmbeddedEngine implements Engine {
 
   async #openControl(): Promise<RunControl> {
     const { directory, remover, retry = {}, settleMs = 2000, graceMs = 10_000 } = this.#options;
+    const { logger = silentLogger } = this.#options;
     const { open = openJournal, processes = systemProcesses } = this.#parts;
     try {
       const journal = await open(directory, this.#clock, processes);
-      const settings = { remover, clock: this.#clock, retry, settleMs, graceMs };
+      const settings = { remover, clock: this.#clock, logger, retry, settleMs, graceMs };
       this.#control = new RunControl(new Executor(journal, settings), this.#registry);
       if (this.#abandoned) this.abandon();
       return this.#control;

@@ -1,4 +1,5 @@
 import { Bell } from './bell.ts';
+import type { Logger } from '../logger.ts';
 import type { Clock } from './clock.ts';
 import type { NewEvent } from './event-table.ts';
 import { LeaseLost } from './journal.ts';
@@ -12,6 +13,7 @@ import type { AnyWorkflow, ConcurrencyLimit, RetryPolicy } from './workflow.ts';
 export interface ExecutorSettings {
   readonly remover: ResourceRemover;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly retry: RetryPolicy;
   readonly settleMs: number;
   readonly graceMs: number;
@@ -69,6 +71,7 @@ export class Executor {
     this.#watch.ref();
     void execution.start().finally(() => {
       if (this.#active.get(row.id) === execution) this.#active.delete(row.id);
+      if (execution.fault !== undefined && parent === undefined) this.#give(execution);
       if (this.#active.size === 0) this.#watch.unref();
       this.bell.ring();
     });
@@ -188,6 +191,17 @@ export class Executor {
     }
   }
 
+  /** Lets others have a run that this process could not go on with, for example because its disk is full. */
+  #give({ lease, fault, row }: RunExecution): void {
+    const { logger } = this.settings;
+    logger.error('the run can not go on here', { run: row.id, error: fault });
+    try {
+      this.journal.database.transaction(() => this.journal.runs.release(lease));
+    } catch (error) {
+      logger.warn('the run stays with this process', { run: row.id, error });
+    }
+  }
+
   /** Looks for what other processes wrote, and says that this one is alive. */
   #look(): void {
     try {
@@ -202,8 +216,9 @@ export class Executor {
         this.#active.get(id)?.cancel(reason);
       }
       this.bell.ring();
-    } catch {
-      // A journal that can't be read now is read the next time; a write that must not fail halts its run.
+    } catch (error) {
+      // It is read the next time; a write that must not fail halts its run.
+      this.settings.logger.warn('the journal can not be read', { error });
     }
   }
 }

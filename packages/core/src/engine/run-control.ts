@@ -163,6 +163,8 @@ export class RunControl {
   #endAlone(id: string): RunExecution | undefined {
     const row = this.need(id);
     if (row.root === id) return this.takeOver(row);
+    // Its parent is at work here and will come to it; taking the tree over would cut that off.
+    if (this.executor.active(row.root) !== undefined) return undefined;
     const lease = this.#claim(row.root);
     if (lease === undefined) return undefined;
     const execution = this.executor.launch(this.need(id), lease);

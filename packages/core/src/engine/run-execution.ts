@@ -239,17 +239,24 @@ export class RunExecution {
       .tree(row)
       .filter((entry) => unfinished.has(entry.runId) && isOpen(entry));
     if (row.outcome === 'FAILED' && row.keepOnFailure) {
-      for (const { provider, kind, id = 'unknown' } of entries) {
-        const reason = `left for a look; remove it with the clean-up of run "${row.id}"`;
-        this.emit(`${kind} ${id} is ${reason}`, {
+      const reason = `left for a look; cleaning up run "${row.id}" removes it`;
+      const left = entries.map(({ provider, kind, id = 'unknown' }) => ({
+        provider,
+        kind,
+        id,
+        reason,
+      }));
+      for (const { provider, kind, id } of entries) {
+        const body = {
           type: 'resource-left',
           provider,
           kind,
-          id,
+          id: id ?? 'unknown',
           reason,
-        });
+        } as const;
+        this.emit(`${kind} ${body.id} is ${reason}`, body);
       }
-      return { removed: [], left: [] };
+      return { removed: [], left };
     }
     const tools = undoTools(this);
     const report = await undoEntries(entries, tools, tools.log);

@@ -1,5 +1,6 @@
 import type { Json } from '../spec/call-options.ts';
 import { ImgkitError } from '../spec/errors.ts';
+import type { LogFields, Logger } from '../logger.ts';
 import { LeaseLost } from './journal.ts';
 import { decode, encode } from './json.ts';
 import { asImgkitError, recordError } from './recorded-error.ts';
@@ -98,6 +99,7 @@ async function attempt<T>(
     attempt: count,
     signal: AbortSignal.any([execution.signal, timer.signal]),
     lastHeartbeat,
+    log: withFields(settings.logger, { run: row.id, step: name, attempt: count }),
     heartbeat(details) {
       const text = encode(details, `the heartbeat of step "${name}"`) ?? 'null';
       onHeartbeat(details);
@@ -129,4 +131,13 @@ async function attempt<T>(
   } finally {
     ended.abort();
   }
+}
+
+function withFields(logger: Logger, always: LogFields): Logger {
+  return {
+    debug: (message, fields) => logger.debug(message, { ...always, ...fields }),
+    info: (message, fields) => logger.info(message, { ...always, ...fields }),
+    warn: (message, fields) => logger.warn(message, { ...always, ...fields }),
+    error: (message, fields) => logger.error(message, { ...always, ...fields }),
+  };
 }

@@ -1,4 +1,5 @@
 import type { Json } from '../spec/call-options.ts';
+import type { Logger } from '../logger.ts';
 import type { Acquired, Resource } from './resource.ts';
 
 /** How often a step is tried, and how long is waited in between. Only errors whose code is retryable are retried. */
@@ -52,6 +53,8 @@ export interface StepContext {
   heartbeat(details: Json): void;
   /** Tells those who watch, as {@link WorkflowContext.progress} does, with the step's name. */
   progress(event: ProgressEvent): void;
+  /** The engine's log; each line carries the run, the step and the attempt. */
+  readonly log: Logger;
 }
 
 /** How a child run is started. */
@@ -214,7 +217,7 @@ export interface Workflow<I, O> {
    * a run isn't resumed silently; register the old workflow beside the new one until its runs are gone.
    */
   readonly protocol: number;
-  /** Checks the input of a new run. */
+  /** Checks the input of a new run. The input is written in the journal as it is: it must hold no secret. */
   readonly input?: InputSchema<I> | undefined;
   /** The work. The result is recorded as a step's result is. */
   run(ctx: WorkflowContext, input: I): Promise<O>;

@@ -31,7 +31,7 @@ class Trap {
 }
 
 /** A workflow with everything in it, and a place to die before and after each thing it does. */
-function tourWorkflow({ cloud }: CheckContext, trap: Trap) {
+function tourWorkflow({ cloud }: CheckContext, trap: Trap, fails = false) {
   const making = { beforeEffect: trap.pass, afterEffect: trap.pass };
   const effect = (ctx: WorkflowContext, name: string) =>
     ctx.step(name, async () => {
@@ -80,6 +80,7 @@ function tourWorkflow({ cloud }: CheckContext, trap: Trap) {
       const images = await Promise.all(handles.map((handle) => handle.result()));
       await effect(ctx, 'last');
       await trap.pass();
+      if (fails) throw new ImgkitError('QUOTA_EXCEEDED', 'no more');
       assert.equal(await ctx.step('sees the same', () => `${time} ${uuid}`), `${time} ${uuid}`);
       return { images: images.length, input };
     },
@@ -171,6 +172,37 @@ export const crashChecks: readonly EngineCheck[] = [
       assert.ok(places >= 35, `${places} places to die at`);
       for (let place = 1; place <= places; place += 1) {
         assert.equal(await tourWithCrashes(context, `crash-${place}`, [place]), 1);
+      }
+    },
+  },
+  {
+    name: 'carries the clean-up of a run that fails through a crash at every boundary of it',
+    async run(context) {
+      const { cloud } = context;
+      const clean = ['draft', 'image-east', 'image-west'];
+      for (let place = 1; ; place += 1) {
+        for (const thing of cloud.things) await cloud.remove(thing);
+        const trap = new Trap();
+        const tour = tourWorkflow(context, trap, true);
+        const victim = await context.open();
+        let removals = 0;
+        cloud.onRemove = async () => {
+          removals += 1;
+          if (removals === place) trap.arm(victim, 1);
+          await trap.pass();
+        };
+        const id = `fails-${place}`;
+        const begun = await victim.engine.start(tour, 1, { id });
+        const died = await Promise.race([begun.result().catch(() => false), victim.killed]);
+        cloud.onRemove = async () => {};
+        const { engine } = await context.open();
+        const run = await engine.start(tour, 1, { id });
+        await assert.rejects(run.result(), (error) => ImgkitError.is(error, 'QUOTA_EXCEEDED'));
+        assert.deepEqual(cloud.things.map(({ name }) => name).toSorted(), clean);
+        if (died !== true) {
+          assert.ok(place > 3, `only ${place - 1} removals`);
+          break;
+        }
       }
     },
   },
