@@ -51,9 +51,11 @@ export interface MachineOptions {
   readonly instance: string;
   readonly connect: Connect;
   readonly user: string;
-  readonly privateKey: string;
-  /** The public host key that was given to it, if one was. */
-  readonly hostKey: string | undefined;
+  /** Gives the private key to log in with, and the public host key that was given to it, if one was. Asked when a connection is made. */
+  readonly keys: () => Promise<{
+    readonly privateKey: string;
+    readonly hostKey: string | undefined;
+  }>;
   readonly bootTimeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -192,7 +194,8 @@ export class ProviderMachine implements Machine, AsyncDisposable {
   }
 
   async #connect(timeoutMs: number): Promise<Communicator> {
-    const { connect, instances, signal, user, privateKey, hostKey } = this.#options;
+    const { connect, instances, signal, user, keys } = this.#options;
+    const { privateKey, hostKey } = await keys();
     const endpoint = await instances.endpoint(this.instance, 22, { signal });
     const hostKeys = hostKey === undefined ? endpoint.hostKeys : [hostKey, ...endpoint.hostKeys];
     return connect({

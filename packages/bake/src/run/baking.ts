@@ -101,10 +101,10 @@ export class Baking implements BakeRun {
   async #reuseOrBake(plan: BakePlan): Promise<Baked> {
     const force = this.#options.force === true;
     for (const message of plan.warnings) this.#tell(plan, 'warning', message);
-    if (plan.existing !== undefined && !force) return this.#reuse(plan, plan.existing);
-    await removeOldKeys(this.#kit);
     const found = await findRun(this.#kit, plan, force);
-    return 'image' in found ? this.#reuse(plan, found.image) : this.#run(plan, found);
+    if ('image' in found) return this.#reuse(plan, found.image);
+    await removeOldKeys(this.#kit);
+    return this.#run(plan, found);
   }
 
   #reuse(plan: BakePlan, image: Image): Baked {
@@ -148,7 +148,8 @@ export class Baking implements BakeRun {
     signal.throwIfAborted();
     const handle = await engine.start(workflow, input, { id, restart, keepOnFailure });
     this.ids[name] = id;
-    const shown = this.#show(id, name, nextEvent);
+    // When the events end too soon, the result says why.
+    const shown = this.#show(id, name, nextEvent).catch(() => undefined);
     let cancelling: Promise<unknown> = Promise.resolve();
     const cancel = () => {
       cancelling = engine.cancel(id, { reason: this.#reason }).catch(() => undefined);

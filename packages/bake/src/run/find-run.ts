@@ -15,8 +15,8 @@ export type FoundRun =
     };
 
 /**
- * Finds the run that a bake is: one that is under way or was cut off, one that failed and is tried again, or a new one; or, unless it is to be
- * baked anew, what another program has baked since the plan was made.
+ * Finds the run that a bake is: one that is under way or was cut off, even if its image is published already; one that failed and is tried again; or a
+ * new one. Unless it is to be baked anew, an image that exists makes a run needless, also one that another program has baked since the plan was made.
  */
 export async function findRun(kit: Imgkit, plan: BakePlan, force: boolean): Promise<FoundRun> {
   for (let generation = 1; ; generation++) {
@@ -28,14 +28,12 @@ export async function findRun(kit: Imgkit, plan: BakePlan, force: boolean): Prom
       continue;
     }
     const restart = known?.state === 'FAILED' || known?.state === 'CANCELLED';
+    const goesOn = known !== undefined && !restart;
+    if (plan.existing !== undefined && !force && !goesOn) return { image: plan.existing };
     // What was left standing to look into is in the way of the next attempt.
     if (restart) await kit.engine.cleanup(id);
-    return {
-      id,
-      generation,
-      restart,
-      nextEvent: known === undefined ? 1 : await nextEvent(kit, id),
-    };
+    const next = known === undefined ? 1 : await nextEvent(kit, id);
+    return { id, generation, restart, nextEvent: next };
   }
 }
 

@@ -93,20 +93,22 @@ export class RunMachines {
     const { name, instances } = provider;
     return ctx.memo(
       role,
-      async () => {
-        const { login, host } = await keys.get(ctx.runId);
-        return new ProviderMachine({
+      () =>
+        new ProviderMachine({
           provider: name,
           instances,
           instance: id,
           connect,
           user: this.user,
-          privateKey: login.privateKey,
-          hostKey: instances.traits.hostKeyInjection ? host.publicKey : undefined,
+          // Read late: a run that was cut off at its very end passes here again when they are gone.
+          async keys() {
+            const { login, host } = await keys.get(ctx.runId);
+            const hostKey = instances.traits.hostKeyInjection ? host.publicKey : undefined;
+            return { privateKey: login.privateKey, hostKey };
+          },
           bootTimeoutMs: recipe.bootTimeoutMs,
           signal: ctx.signal,
-        });
-      },
+        }),
       (machine) => machine.disconnect(),
     );
   }

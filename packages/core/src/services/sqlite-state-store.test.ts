@@ -45,6 +45,23 @@ describe('the state store', () => {
     });
   });
 
+  it('lets go of its locks when it is closed in the middle of work', async () => {
+    const cutOff = sqliteStateStore(directory);
+    const taken = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const work = cutOff.lock('n', () => {
+      taken.resolve();
+      return release.promise;
+    });
+    await taken.promise;
+    await cutOff.close();
+    const next = sqliteStateStore(directory);
+    expect(await next.lock('n', () => Promise.resolve('mine'))).toBe('mine');
+    release.resolve();
+    await work;
+    await next.close();
+  });
+
   it('lets one at a time hold a lock, also after a failure', async () => {
     const stores = [sqliteStateStore(directory), sqliteStateStore(directory)];
     const increment = async (store: (typeof stores)[number]): Promise<void> => {

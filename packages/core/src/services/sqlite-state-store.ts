@@ -37,6 +37,7 @@ export function sqliteStateStore(
   processes: ProcessTable = systemProcesses,
 ): StateStore {
   let opened: Promise<Database> | undefined;
+  const held = new Set<string>();
   const database = async (signal?: AbortSignal): Promise<Database> => {
     throwIfAborted(signal);
     opened ??= openDatabase(join(directory, 'kit.db'));
@@ -76,10 +77,11 @@ export function sqliteStateStore(
           () => throwIfAborted(options?.signal),
         );
       }
+      held.add(holder);
       try {
         return await work();
       } finally {
-        store.run('DELETE FROM lock WHERE name = ? AND holder = ?', name, holder);
+        if (held.delete(holder)) release(store, holder);
       }
     },
 
@@ -87,9 +89,18 @@ export function sqliteStateStore(
       const closing = opened;
       opened = Promise.reject(new ImgkitError('FAILED_PRECONDITION', 'the kit is disposed of'));
       opened.catch(() => undefined);
-      (await closing?.catch(() => undefined))?.close();
+      const store = await closing?.catch(() => undefined);
+      if (store === undefined) return;
+      // Work that is cut off can't release its locks any more, and this process, which lives on, would seem to hold them.
+      for (const holder of held) release(store, holder);
+      held.clear();
+      store.close();
     },
   };
+}
+
+function release(store: Database, holder: string): void {
+  store.run('DELETE FROM lock WHERE holder = ?', holder);
 }
 
 /** Takes a lock if it is free; says whether it did. */
