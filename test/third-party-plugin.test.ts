@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import * as attic from '@example/imgkit-attic';
 import { createImgkit, loadPlugins } from '@imgkit/core';
 import { describeProvider, type ProviderWorld } from '@imgkit/core/testing';
@@ -58,6 +62,19 @@ describe('a third party’s plugin in plain JavaScript', () => {
     await expect(loadPlugins([{ package: name, options }], { from })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });
+  });
+});
+
+const built = new URL('../packages/core/dist/testing/index.js', import.meta.url);
+
+describe('a third party’s own tests', () => {
+  it.skipIf(!existsSync(built))('pass with the built packages and Node’s runner', async () => {
+    const suite = fileURLToPath(new URL('third-party-plugin/conformance.js', import.meta.url));
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--test', suite], { env });
+    expect(stdout).toMatch(/^. pass [2-9]\d$/m);
+    expect(stdout).toMatch(/^. fail 0$/m);
+    expect(stdout).toContain('not checked: deprecation, sharing,');
   });
 });
 
