@@ -6,7 +6,6 @@ export type {
   BuildProgress,
 } from './bases/base-image.ts';
 export { cloudImage, type CloudImageOptions } from './bases/cloud-image.ts';
-export { cloudImage, type CloudImageOptions } from './bases/cloud-image.ts';
 export { debianBase, type DebianBaseOptions } from './bases/debian.ts';
 export { tinyBase, type TinyBaseOptions } from './bases/tiny.ts';
 export type { QemuOptions } from './options.ts';
