@@ -6,7 +6,7 @@ import { ImgkitError } from '@imgkit/core';
 export type FreeSpace = (directory: string) => Promise<number>;
 
 /** Asks the file system. */
-export const freeSpace: FreeSpace = async (directory) => {
+const freeSpace: FreeSpace = async (directory) => {
   const { bavail, bsize } = await statfs(directory);
   return bavail * bsize;
 };

@@ -7,7 +7,7 @@ import { recordsOf, type ResourceKind } from './creation.ts';
 import { hasLabels } from './rules.ts';
 
 /** The record of a resource of this project, finished or not; `undefined` when there is none. */
-export function findOwn<D, T>(
+function findOwn<D, T>(
   context: LocalContext,
   store: LocalStore,
   kind: ResourceKind<D, T>,
