@@ -11,7 +11,7 @@ import { undoEntries, undoStrays } from './undo.ts';
 import type { UndoLog, UndoTools } from './undo.ts';
 
 /** The name under which clean-up runs are listed. */
-export const cleanupWorkflow = 'imgkit:cleanup';
+const cleanupWorkflow = 'imgkit:cleanup';
 
 /** Who cleans up, and in which run's name. */
 export interface CleanupScope {

@@ -1,7 +1,7 @@
 import { ImgkitError } from '../spec/errors.ts';
 
 /** The most that one recorded value may take, in bytes of JSON text: 64 KiB. */
-export const recordLimit = 64 * 1024;
+const recordLimit = 64 * 1024;
 
 /**
  * The JSON text of `value`, or `undefined` when the value is.

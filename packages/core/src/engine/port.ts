@@ -149,7 +149,13 @@ export interface Engine {
    */
   start<I, O>(workflow: Workflow<I, O>, input: I, options: StartOptions): Promise<RunHandle<O>>;
 
-  /** Takes over every run that was cut off by a crash and whose workflow is registered, and finishes every clean-up that was cut off. */
+  /**
+   * Takes over every run that was cut off by a crash and whose workflow is registered, or the one with this `id`, and finishes every
+   * clean-up that was cut off. A run that FAILED or was CANCELLED has given back what it made and is not resumed: start it anew with `restart`.
+   *
+   * @throws {@link ImgkitError} when an `id` is given: `NOT_FOUND`, or `FAILED_PRECONDITION` when the run was recorded with a workflow or protocol that
+   * is not registered.
+   */
   resume(options?: CallOptions & { readonly id?: string | undefined }): Promise<ResumeReport>;
 
   /** The runs, newest first. */

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { RetryPolicy } from './workflow.ts';
 
 /** What a {@link RetryPolicy} is where it says nothing. */
-export const defaultRetry: Required<Record<keyof RetryPolicy, number>> = {
+const defaultRetry: Required<Record<keyof RetryPolicy, number>> = {
   maxAttempts: 5,
   initialMs: 1000,
   maxMs: 60_000,

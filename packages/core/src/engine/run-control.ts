@@ -12,6 +12,7 @@ import type { RunExecution } from './run-execution.ts';
 import { cleanupSuffix, labelValue } from './run-name.ts';
 import { isOver } from './run-table.ts';
 import type { Lease, NewRun, RunRow } from './run-table.ts';
+import { assertWanted, closed, untilDone } from './waiting.ts';
 import type { WorkflowRegistry } from './workflow-registry.ts';
 import type { AnyWorkflow } from './workflow.ts';
 
@@ -280,32 +281,4 @@ function assertSameWork(known: RunRow, fresh: NewRun, again: boolean): void {
     `run "${id}" was recorded with protocol ${known.protocol} of workflow "${known.workflow}", not ${fresh.protocol}`,
     { resource: id, hint: 'Use another id, or start it with the workflow it was recorded with.' },
   );
-}
-
-async function untilDone(done: Promise<void>, { signal }: CallOptions): Promise<void> {
-  if (signal === undefined) return done;
-  const stopped = Promise.withResolvers<void>();
-  const stop = () => stopped.resolve();
-  signal.addEventListener('abort', stop);
-  try {
-    await Promise.race([done, stopped.promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-  return undefined;
-}
-
-/** @throws {@link ImgkitError} `CANCELLED` when the caller no longer waits. */
-export function assertWanted({ signal }: CallOptions): void {
-  if (signal?.aborted !== true) return;
-  throw new ImgkitError('CANCELLED', 'the call was stopped; what it waited for goes on', {
-    cause: signal.reason,
-  });
-}
-
-/** What every call of a closed engine gets. */
-export function closed(): ImgkitError {
-  return new ImgkitError('FAILED_PRECONDITION', 'the engine is closed', {
-    hint: 'Open another one on the same journal, which goes on with its runs.',
-  });
 }

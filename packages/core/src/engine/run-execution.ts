@@ -4,21 +4,16 @@ import type { Executor } from './executor.ts';
 import { decode, encode } from './json.ts';
 import { LeaseLost } from './journal.ts';
 import { Memos } from './memo.ts';
-import type { CleanupReport, RunOutcome } from './port.ts';
-import { asImgkitError, extendError, recallError, recordError } from './recorded-error.ts';
+import type { CleanupReport } from './port.ts';
+import { asImgkitError, recordError } from './recorded-error.ts';
 import { RunContext } from './run-context.ts';
+import { cancellation, endMessage, withLeftovers } from './run-ending.ts';
+import type { Ending } from './run-ending.ts';
 import type { RunEventBody } from './run-event.ts';
 import type { Lease, RunRow } from './run-table.ts';
 import { isOver } from './run-table.ts';
 import { undoEntries, undoStrays } from './undo.ts';
 import type { AnyWorkflow, ProgressEvent } from './workflow.ts';
-
-/** How the workflow's own code ended. */
-interface Ending {
-  readonly outcome: RunOutcome;
-  readonly output?: string | undefined;
-  readonly error?: ImgkitError | undefined;
-}
 
 /** One run at work in this process, from its start or resumption to its end. */
 export class RunExecution {
@@ -274,34 +269,9 @@ export class RunExecution {
   }
 }
 
-function cancellation(reason: string): ImgkitError {
-  return new ImgkitError('CANCELLED', `the run was cancelled: ${reason}`);
-}
-
+/** Resolves when the signal is aborted. */
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-/** The run's error, with what could not be removed. */
-function withLeftovers(row: RunRow, { left }: CleanupReport): ImgkitError | undefined {
-  const error = row.error === undefined ? undefined : recallError(row.error);
-  if (left.length === 0) return error;
-  if (error !== undefined) {
-    return extendError(error, { leftovers: [...(error.leftovers ?? []), ...left] });
-  }
-  return new ImgkitError(
-    'CLEANUP_FAILED',
-    `run "${row.id}" left ${left.length} resource(s) behind`,
-    {
-      leftovers: left,
-      hint: 'Clean the run up again when its provider answers.',
-    },
-  );
-}
-
-function endMessage(row: RunRow, error: ImgkitError | undefined): string {
-  const what = `run "${row.id}" ${(row.outcome ?? 'FAILED').toLowerCase()}`;
-  return error === undefined ? what : `${what}: ${error.message}`;
 }

@@ -76,7 +76,7 @@ export async function undoEntries(
 }
 
 /** Entries in the order in which they are to be removed. */
-export function newestFirst(entries: readonly LedgerEntry[]): readonly LedgerEntry[] {
+function newestFirst(entries: readonly LedgerEntry[]): readonly LedgerEntry[] {
   return entries.toReversed();
 }
 
