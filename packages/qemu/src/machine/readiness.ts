@@ -18,15 +18,16 @@ export interface Readiness {
 }
 
 const probes = 8;
-const probeLifeMs = 1200;
-const probeEveryMs = 150;
+const shortestProbeMs = 1200;
 const aliveEveryMs = 500;
 
 /**
  * Waits until a service of the guest greets on the forwarded loopback port.
  *
  * QEMU's user-mode network accepts a connection before the guest listens, and tries to hand it on
- * only every few seconds: so many short-lived connections are tried, one after another.
+ * only every few seconds: so many short-lived connections are tried, one after another. They live
+ * the longer the guest takes, since a slow one would otherwise never answer one of them in time:
+ * each costs it a process.
  *
  * @throws `TIMEOUT`, or `OPERATION_FAILED` as soon as the machine has ended, both with the end of
  *   the console; `CANCELLED`.
@@ -36,15 +37,16 @@ export async function waitForService(wait: Readiness): Promise<string> {
   throwIfAborted(signal, 'waiting for a guest');
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const stop = new AbortController();
-  let live = 0;
-  const timer = setInterval(() => {
-    if (live >= probes) return;
-    live += 1;
-    probe(port, greeting, stop.signal, (found) => {
-      live -= 1;
+  const begin = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const tryAgain = (): void => {
+    const lifeMs = probeLife(performance.now() - begin);
+    probe(port, greeting, lifeMs, stop.signal, (found) => {
       if (found !== undefined) resolve(found);
     });
-  }, probeEveryMs);
+    timer = setTimeout(tryAgain, lifeMs / probes);
+  };
+  tryAgain();
   const watch = setInterval(() => {
     wait
       .isAlive()
@@ -74,7 +76,7 @@ export async function waitForService(wait: Readiness): Promise<string> {
       cause: error,
     });
   } finally {
-    clearInterval(timer);
+    clearTimeout(timer);
     clearInterval(watch);
     clearTimeout(deadline);
     signal?.removeEventListener('abort', abort);
@@ -82,14 +84,20 @@ export async function waitForService(wait: Readiness): Promise<string> {
   }
 }
 
+/** How long a probe may take after `waitedMs` of waiting, in milliseconds. */
+export function probeLife(waitedMs: number): number {
+  return Math.max(shortestProbeMs, waitedMs / 6);
+}
+
 function probe(
   port: number,
   greeting: RegExp,
+  lifeMs: number,
   stop: AbortSignal,
   done: (greeting: string | undefined) => void,
 ): void {
   const socket = connect({ port, host: '127.0.0.1', signal: stop });
-  const life = setTimeout(() => socket.destroy(), probeLifeMs);
+  const life = setTimeout(() => socket.destroy(), lifeMs);
   let text = '';
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
