@@ -21,10 +21,13 @@ it('finds a service that hangs up on most connections', async () => {
   const address = server.address();
   const port = address !== null && typeof address === 'object' ? address.port : 0;
   try {
-    const isAlive = (): Promise<boolean> => Promise.resolve(true);
-    const console = (): Promise<string> => Promise.resolve('');
-    const wait = { port, timeoutMs: 10_000, isAlive, console };
-    await expect(waitForService(wait)).resolves.toBe('SSH-2.0-test');
+    const greeting = await waitForService({
+      port,
+      timeoutMs: 10_000,
+      isAlive: () => Promise.resolve(true),
+      console: () => Promise.resolve(''),
+    });
+    expect(greeting).toBe('SSH-2.0-test');
   } finally {
     server.close();
   }
