@@ -117,7 +117,8 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
     const container = new NewContainer();
     // The engine removes what runs made through the providers, so it outlives none of them: it's closed first.
     const remover = labelledResources(providers);
-    const engine = options.engine ?? embeddedEngine({ directory: stateDirectory, remover, clock, logger });
+    const engine =
+      options.engine ?? embeddedEngine({ directory: stateDirectory, remover, clock, logger });
     bindCore(container, { logger, clock, engine, retrier, stateDirectory });
     for (const plugin of options.providers) {
       throwIfAborted(options.signal);
