@@ -34,7 +34,7 @@ export type JobOutcome =
   /** It was started once and is no more: the guest was restarted under it, or it was killed from outside. */
   | { readonly state: 'lost' };
 
-export const usualPlaces: JobPlaces = { roots: ['/run', '/tmp'], marks: '/var/lib/imgkit-jobs' };
+const usualPlaces: JobPlaces = { roots: ['/run', '/tmp'], marks: '/var/lib/imgkit-jobs' };
 
 /** Jobs that end sooner aren't followed: their output comes with their end. */
 const followAfterMs = 300;

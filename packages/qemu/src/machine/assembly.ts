@@ -26,7 +26,7 @@ import { seedDisk } from './seed.ts';
 type InstanceRecord = StoredRecord<InstanceDocument>;
 
 /** A machine's file `disk-<index>.qcow2`, before any generation of it was saved. */
-export function firstDiskFile(index: number): string {
+function firstDiskFile(index: number): string {
   return `disk-${index}.qcow2`;
 }
 
