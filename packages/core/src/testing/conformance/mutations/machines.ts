@@ -325,4 +325,19 @@ export const machineMutations = [
       rollOut: (request, options) => fleets.rollOut({ ...request, maxSurge: 1 }, options),
     },
   })),
+  broken('fleets', 'replaces all machines by the canary', 'are made, resized', ({ fleets }) => ({
+    fleets: {
+      ...fleets,
+      rollOut: (request, options) => fleets.rollOut({ ...request, canary: undefined }, options),
+    },
+  })),
+  broken('fleets', 'goes on with a paused rollout', 'are made, resized', ({ fleets }) => ({
+    fleets: { ...fleets, pause: (id, options) => fleets.get(id, options) },
+  })),
+  broken('fleets', 'rolls back to where it is', 'are made, resized', ({ fleets }) => ({
+    fleets: {
+      ...fleets,
+      rollBack: (id, options) => ending(fleets.resize(id, 2, options), (resized) => resized),
+    },
+  })),
 ];

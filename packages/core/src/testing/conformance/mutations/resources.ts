@@ -156,6 +156,19 @@ export const resourceMutations = [
     }),
   ),
 
+  broken('transfer', 'ignores the key of an import', 'makes one image', ({ transfer }) => ({
+    transfer: {
+      ...transfer,
+      import: (request, options) =>
+        transfer.import({ ...request, idempotencyKey: undefined }, options),
+    },
+  })),
+  broken('transfer', 'publishes what it imports', 'makes one image', ({ transfer }) => ({
+    transfer: {
+      ...transfer,
+      import: (request, options) => transfer.import({ ...request, staged: false }, options),
+    },
+  })),
   broken('usage', 'forgets the images made of an image', 'names the disks', ({ usage }) => ({
     usage: {
       of: async (id, options) => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { assertRefused, collect } from '../assertions.ts';
+import type { Fleet, RolloutRequest } from '../../../spec/capabilities/fleets.ts';
+import type { Operation } from '../../../spec/operation.ts';
+import { assertRefused, checkError, collect } from '../assertions.ts';
 import type { ConformanceTopic } from '../topic.ts';
+import type { Trial } from '../trial.ts';
 import { checkIdempotency } from './idempotency.ts';
 
 export const fleets: ConformanceTopic = {
@@ -38,29 +41,40 @@ export const fleets: ConformanceTopic = {
         assert.equal(larger.instances.length, 2);
         assert.ok(larger.instances.includes(made.instances[0] ?? ''), 'what stands stays');
 
-        const { surge } = control.traits;
-        const bounds = surge
-          ? { maxSurge: 1, maxUnavailable: 0 }
-          : { maxSurge: 0, maxUnavailable: 1 };
-        const counts = new Set<number>();
-        const rollout = control.rollOut({
-          fleet: made.id,
-          template: trial.template(two.ref),
-          ...bounds,
-        });
-        for await (const _ of rollout) {
-          counts.add((await control.get(made.id)).instances.length);
-        }
-        const rolled = await rollout;
+        const { surge, canary } = control.traits;
+        const template = trial.template(two.ref);
+        const request = surge
+          ? { fleet: made.id, template, maxSurge: 1, maxUnavailable: 0 }
+          : { fleet: made.id, template, maxSurge: 0, maxUnavailable: 1 };
+        const [least, most] = surge ? [2, 3] : [1, 2];
+        const {
+          fleet: rolled,
+          least: fewest,
+          most: largest,
+        } = await watched(trial, control.rollOut(request), made.id);
         assert.deepEqual(rolled.versions, [{ image: two.ref, instances: 2, target: true }]);
         assert.equal(rolled.status, 'STABLE');
-        const [least, most] = surge ? [2, 3] : [1, 2];
-        assert.ok(Math.min(...counts) >= least, `only ${Math.min(...counts)} machines stood`);
-        assert.ok(Math.max(...counts) <= most, `${Math.max(...counts)} machines stood`);
+        assert.ok(fewest >= least, `only ${fewest} machines stood`);
+        assert.ok(largest <= most, `${largest} machines stood`);
         assert.ok(!rolled.instances.some((id) => larger.instances.includes(id)), 'all are new');
 
-        const back = await control.rollBack(made.id);
-        assert.deepEqual(back.versions, [{ image: one.ref, instances: 2, target: true }]);
+        if (canary) {
+          const back = { ...request, template: trial.template(one.ref), canary: 1 };
+          const { fleet: part } = await watched(trial, control.rollOut(back), made.id);
+          assert.deepEqual(
+            part.versions.toSorted((a, b) => Number(a.target) - Number(b.target)),
+            [
+              { image: two.ref, instances: 1, target: false },
+              { image: one.ref, instances: 1, target: true },
+            ],
+            'a canary replaces only so many',
+          );
+          assert.equal(part.status, 'STABLE');
+        }
+        const rollback = control.rollBack(made.id);
+        await checkPause(trial, rollback, request);
+        const image = canary ? two.ref : one.ref;
+        assert.deepEqual((await rollback).versions, [{ image, instances: 2, target: true }]);
         await control.delete(made.id);
         await control.delete(made.id);
         await assertRefused(provider, control.get(made.id), 'NOT_FOUND');
@@ -116,3 +130,38 @@ export const fleets: ConformanceTopic = {
     },
   ],
 };
+
+/** Follows a rollout, and counts the machines that stand meanwhile. */
+async function watched(
+  trial: Trial,
+  rollout: Operation<Fleet>,
+  id: string,
+): Promise<{ readonly fleet: Fleet; readonly least: number; readonly most: number }> {
+  const control = trial.capability('fleets');
+  const counts = [(await control.get(id)).instances.length];
+  for await (const _ of rollout) counts.push((await control.get(id)).instances.length);
+  return { fleet: await rollout, least: Math.min(...counts), most: Math.max(...counts) };
+}
+
+/** Pauses a rollout that goes on, and goes on with it. */
+async function checkPause(
+  trial: Trial,
+  rollout: Operation<Fleet>,
+  request: RolloutRequest,
+): Promise<void> {
+  const { provider } = trial;
+  const control = trial.capability('fleets');
+  if (!control.traits.pause) return;
+  await rollout.token().catch(() => undefined);
+  let paused: Fleet | undefined;
+  try {
+    paused = await control.pause?.(request.fleet);
+  } catch (error) {
+    checkError(provider, error, ['FAILED_PRECONDITION']); // it was over already
+    return;
+  }
+  assert.equal(paused?.status, 'PAUSED');
+  assert.equal((await control.get(request.fleet)).status, 'PAUSED', 'it stays so');
+  await assertRefused(provider, control.rollOut(request), 'FAILED_PRECONDITION');
+  assert.equal((await control.unpause?.(request.fleet))?.status, 'STABLE');
+}

@@ -8,6 +8,7 @@ import { assertRefused } from '../assertions.ts';
 import type { ConformanceTopic } from '../topic.ts';
 import type { Trial } from '../trial.ts';
 import type { ProviderWorld } from '../world.ts';
+import { checkIdempotency } from './idempotency.ts';
 
 /** A disk of 3 MiB with data at both ends and in between, and holes. */
 function diskBytes(): Buffer {
@@ -88,6 +89,36 @@ export const transfer: ConformanceTopic = {
         }
         const image = await importImage(trial, { from: chunks() });
         assert.equal(image.diskSizeBytes, bytes.length);
+      },
+    },
+    {
+      title: 'makes one image for one key, and stages it',
+      needs: ['transfer'],
+      unless: unlessRaw,
+      async run(trial) {
+        const { labels, provider } = trial;
+        const from = join(await trial.directory(), 'in.raw');
+        await writeFile(from, diskBytes());
+        const family = trial.name();
+        const request = {
+          from,
+          labels,
+          family,
+          staged: true,
+          version: '1',
+          format: 'raw',
+        } as const;
+        const id = await checkIdempotency(trial, {
+          kind: 'image',
+          make: async (name, idempotencyKey) => {
+            const control = trial.capability('transfer');
+            return (await control.import({ ...request, name, idempotencyKey })).ref;
+          },
+        });
+        const image = await provider.images.get(id);
+        assert.equal(image.family, family);
+        assert.equal(image.version, '1');
+        assert.equal(image.published, false, 'it is staged');
       },
     },
     {
