@@ -50,7 +50,7 @@ export const debianLinks: Readonly<Record<string, string>> = Object.fromEntries(
 const cloudInit = `# NoCloud is the only source, so that no boot waits for a cloud that isn't there.
 datasource_list: [ NoCloud, None ]
 disable_root: false
-locale: false
+locale: C.UTF-8
 manage_etc_hosts: localhost
 ssh_genkeytypes: [ ed25519, ecdsa ]
 ssh: { emit_keys_to_console: false }
@@ -108,6 +108,8 @@ export function debianFiles(uuid: string): Readonly<Record<string, GuestFile>> {
   return {
     'boot/grub/grub.cfg': { content: grub(uuid) },
     'etc/cloud/cloud.cfg.d/90-imgkit.cfg': { content: cloudInit },
+    // Told by cloud-init too, which then finds it done: another one would need the package locales.
+    'etc/default/locale': { content: 'LANG=C.UTF-8\n' },
     'etc/fstab': { content: `UUID=${uuid} / ext4 defaults,discard,errors=remount-ro 0 1\n` },
     'etc/hostname': { content: 'debian\n' },
     // The few drivers of virtual machines: every megabyte is read through the BIOS and unpacked.

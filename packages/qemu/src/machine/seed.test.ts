@@ -132,7 +132,7 @@ describe('seedDisk', () => {
     const { label, files } = readVolume(disk);
     expect(label).toBe('CIDATA');
     expect(files.map((file) => file.name)).toEqual(['meta-data', 'user-data', 'startup-script']);
-    expect(files[0]?.content).toBe('instance-id: "i-1"\nlocal-hostname: web-1\n');
+    expect(files[0]?.content).toBe('instance-id: "i-1"\nlocal-hostname: web-1\ndsmode: local\n');
   });
 
   it('holds the identity record in its last blocks, which the volume does not reach', () => {

@@ -35,7 +35,9 @@ export function metaData(settings: GuestSettings): string {
     `instance-id: ${JSON.stringify(settings.instanceId)}`,
     `local-hostname: ${hostname(settings.hostname)}`,
   ];
-  const { metadata = {} } = settings;
+  const { metadata = {}, userData: theirs } = settings;
+  // All of ours is on the disk, so cloud-init need not wait for the network; theirs may.
+  if (theirs === undefined) lines.push('dsmode: local');
   if (Object.keys(metadata).length > 0) lines.push(`metadata: ${JSON.stringify(metadata)}`);
   return `${lines.join('\n')}\n`;
 }
