@@ -2,6 +2,7 @@ import { ImgkitError, type Endpoint, type Instances } from '@imgkit/core';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Communicator } from './communicator/communicator.ts';
 import { connectSsh } from './communicator/ssh.ts';
+import { goDown, toolFunction } from './guest/power.ts';
 import type { Machine } from './provisioner.ts';
 import { sealScript, type SealOptions } from './seal.ts';
 
@@ -213,10 +214,10 @@ export class ProviderMachine implements Machine, AsyncDisposable {
   /** Tells the guest to go down, and waits until the connection tells that it does. */
   async #goDown(how: 'poweroff' | 'reboot'): Promise<void> {
     const guest = await this.guest();
-    const command = `if [ -d /run/systemd/system ]; then systemctl --no-block ${how}; else ${how}; fi </dev/null >/dev/null 2>&1`;
+    const stdin = `{ trap '' HUP\n${toolFunction}\n${goDown(how)}\nexit 0; }\n`;
     // The answer may be cut off by what was asked for.
     await guest
-      .exec(command, { asRoot: true, signal: this.#options.signal })
+      .exec('sh -s', { stdin, asRoot: true, signal: this.#options.signal })
       .catch((error: unknown) => {
         if (!ImgkitError.is(error, 'UNAVAILABLE')) throw error;
       });

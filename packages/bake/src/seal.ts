@@ -1,4 +1,5 @@
 import { quote } from './communicator/shell-quote.ts';
+import { goDown, toolFunction } from './guest/power.ts';
 
 /** What sealing does beyond what it always does. */
 export interface SealOptions {
@@ -25,6 +26,7 @@ export function sealScript(publicKey: string, options: SealOptions | false): str
   return `{
 trap '' HUP
 umask 022
+${toolFunction}
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ${options === false ? '' : identity(options)}
 for f in /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys; do
@@ -37,11 +39,7 @@ done
 rm -rf /run/imgkit-jobs /tmp/imgkit-jobs ${sealMark}
 echo imgkit-sealed
 sync
-(
-  if [ -d /run/systemd/system ]; then systemctl --no-block poweroff
-  else poweroff
-  fi
-) </dev/null >/dev/null 2>&1 &
+${goDown('poweroff')}
 exit 0
 }
 `;
@@ -56,6 +54,7 @@ function identity(options: SealOptions): string {
 if [ -d /etc/cloud ] && command -v cloud-init >/dev/null 2>&1; then
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 elif [ -d /run/systemd/system ] && command -v ssh-keygen >/dev/null 2>&1; then
+  mkdir -p /etc/systemd/system/multi-user.target.wants
   cat >/etc/systemd/system/imgkit-ssh-host-keys.service <<'END'
 [Unit]
 Description=Make SSH host keys that are missing
@@ -67,7 +66,6 @@ ExecStart=ssh-keygen -A
 [Install]
 WantedBy=multi-user.target
 END
-  mkdir -p /etc/systemd/system/multi-user.target.wants
   ln -sf ../imgkit-ssh-host-keys.service /etc/systemd/system/multi-user.target.wants/imgkit-ssh-host-keys.service
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 elif [ -e /etc/ssh/sshd_config ]; then
@@ -86,7 +84,7 @@ fi
 # Leases, seeds, histories.
 rm -f /var/lib/dhcp/* /var/lib/dhcpcd/*.lease* /var/lib/NetworkManager/*.lease /var/lib/systemd/random-seed \\
   /var/lib/systemd/credential.secret /var/lib/urandom/random-seed 2>/dev/null
-rm -rf /var/lib/systemd/network/* 2>/dev/null
+rm -rf /var/lib/systemd/network/* /var/lib/imgkit/instance-id /var/lib/imgkit/startup-ran 2>/dev/null
 for h in /root /home/*; do
   rm -f "$h"/.bash_history "$h"/.ash_history "$h"/.sh_history "$h"/.python_history "$h"/.lesshst "$h"/.viminfo "$h"/.wget-hsts 2>/dev/null
 done
@@ -102,5 +100,5 @@ find /var/log -type f 2>/dev/null | while read -r f; do
   esac
 done`
 }
-fstrim -a >/dev/null 2>&1 || fstrim / >/dev/null 2>&1`;
+tool fstrim -a >/dev/null 2>&1 || tool fstrim / >/dev/null 2>&1`;
 }

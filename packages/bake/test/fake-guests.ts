@@ -148,17 +148,18 @@ export class FakeGuests {
     if (command.includes('boot_id')) return ok(`${machine.bootId}\n`);
     if (command.startsWith('[ ! -e '))
       return { stdout: '', exitCode: readDisk(machine.read()).jobs ? 1 : 0 };
-    if (command.includes('poweroff') || command.includes('reboot')) {
-      this.log.push(command.includes('reboot') ? 'reboot' : 'poweroff');
-      this.#goDown(guest, command.includes('reboot'));
-      return ok();
-    }
     if (program.includes('imgkit-sealed')) {
       if (this.sealFails) return { stdout: '', exitCode: 3 };
       this.log.push('seal');
       machine.write(writeDisk({ ...readDisk(machine.read()), jobs: false, identity: '' }));
       setImmediate(() => this.#goDown(guest, false));
       return ok('imgkit-sealed\n');
+    }
+    const down = /tool (poweroff|reboot)/u.exec(program)?.[1];
+    if (down !== undefined) {
+      this.log.push(down);
+      this.#goDown(guest, down === 'reboot');
+      return ok();
     }
     const token = /imgkit-job (\S+) nowhere/u.exec(program)?.[1];
     if (token !== undefined) return this.#job(guest, token, program, cut);

@@ -241,9 +241,14 @@ export class RunMachines {
   }
 }
 
-/** Waits for a long call, and shows how far it has come. */
+/** Waits for a long call, and shows how far it has come: what is new, and every twentieth of it. */
 export async function followed<T>(operation: Operation<T>, context: StepContext): Promise<T> {
-  for await (const { message, fraction } of operation) context.progress({ message, fraction });
+  let told: string | undefined;
+  for await (const { message, fraction } of operation) {
+    const now = `${message} ${Math.floor((fraction ?? 0) * 20)}`;
+    if (now !== told) context.progress({ message, fraction });
+    told = now;
+  }
   return operation;
 }
 
