@@ -5,10 +5,13 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { describeProvider, type ProviderSuiteOptions } from './conformance/index.ts';
 import { familyMutations } from './conformance/mutations/families.ts';
 import { callMutations } from './conformance/mutations/calls.ts';
+import { fleetMutations } from './conformance/mutations/fleets.ts';
 import { imageMutations } from './conformance/mutations/images.ts';
 import { machineMutations } from './conformance/mutations/machines.ts';
 import type { MemoryWorld, Mutation } from './conformance/mutations/mutation.ts';
 import { resourceMutations } from './conformance/mutations/resources.ts';
+import { sharingMutations } from './conformance/mutations/sharing.ts';
+import { transferMutations } from './conformance/mutations/transfer.ts';
 import { quickClock } from './quick-clock.ts';
 import { createMemoryProvider, memoryCloud, type MemoryCloudOptions } from './memory/index.ts';
 
@@ -75,14 +78,18 @@ describe('the suite passes a provider', () => {
   });
 });
 
+const mutations: readonly Mutation[] = [
+  ...callMutations,
+  ...imageMutations,
+  ...familyMutations,
+  ...resourceMutations,
+  ...machineMutations,
+  ...fleetMutations,
+  ...sharingMutations,
+  ...transferMutations,
+];
+
 describe('the suite catches a provider that', () => {
-  const mutations: readonly Mutation[] = [
-    ...callMutations,
-    ...imageMutations,
-    ...familyMutations,
-    ...resourceMutations,
-    ...machineMutations,
-  ];
   it.each(mutations)('$does', async ({ topic, caughtBy, cloud, break: mutate }) => {
     const failed = await failures({
       createWorld: () => mutate(memoryWorld(cloud)),
@@ -93,6 +100,14 @@ describe('the suite catches a provider that', () => {
 });
 
 describe('the suite', () => {
+  it('is broken in every topic', async () => {
+    const topics = new Set<string>();
+    const note = (name: string): void => void topics.add(name.split(':')[0] ?? name);
+    await describeProvider({ it: note, createWorld: () => memoryWorld() });
+    topics.delete('capabilities');
+    expect(new Set(mutations.map(({ topic }) => topic))).toEqual(topics);
+  });
+
   it('says what it doesn’t check, and why', async () => {
     const { sharing: _, fleets: __, ...provider } = memoryWorld().provider;
     const names: string[] = [];
