@@ -51,10 +51,11 @@ export class QemuWarmStarts implements WarmStarts {
       const { image, cpus, memoryMiB, disks } = record.doc;
       const machine = await Machine.find(machineDirectory(context, record));
       const boot = disks[0];
-      if (machine === undefined || image === undefined || boot === undefined || disks.length > 1) {
+      const running = machine !== undefined && (await machine.isRunning());
+      if (!running || image === undefined || boot === undefined || disks.length > 1) {
         throw new ImgkitError('FAILED_PRECONDITION', `instance "${record.name}" cannot be saved`, {
           resource: instance,
-          hint: 'Only a machine that was launched from an image, with one disk, can.',
+          hint: 'Only a running machine that was launched from an image, with one disk, can.',
         });
       }
       const { digest } = usableImage(context, store, context.ref(image));

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { AuthorizedKey, HostKey } from '@imgkit/core';
 
 import { identityBlock, identityBytes } from './identity-record.ts';
+import { reseedProgram } from './reseed-program.ts';
 import { seedSerial } from './seed.ts';
 import { authorizedKey, hostname, userName } from './user-data.ts';
 
@@ -86,9 +87,14 @@ export function identityScript(identity: NewIdentity): string {
 umask 077
 date -u -s @${Math.round(identity.now / 1000)} > /dev/null
 
-# A guest that was resumed twice must not draw the same random numbers twice.
+# Guests resumed from one state must not draw the same random numbers. (/run may refuse to execute.)
 echo ${randomBytes(256).toString('base64')} > /dev/urandom
-perl -e 'open(R, ">", "/dev/urandom") and ioctl(R, 0x5207, 0)' 2> /dev/null || true
+mkdir program
+mount -t tmpfs tmpfs program
+echo ${reseedProgram().toString('base64')} | base64 -d > program/reseed
+chmod 700 program/reseed
+program/reseed
+umount program
 
 old=$(hostname)
 hostname ${name}
@@ -134,5 +140,13 @@ else
   dropbearconvert openssh dropbear host_key /etc/dropbear/dropbear_ed25519_host_key
   killall dropbear
 fi
+# Say that it is done only when the server listens again.
+tries=0
+sleep 0.1
+until grep -qE '^ *[0-9]+: [0-9A-F]+:0016 [0-9A-F]+:0000 0A' /proc/net/tcp /proc/net/tcp6; do
+  tries=$((tries + 1))
+  [ $tries -lt 200 ]
+  sleep 0.1
+done
 `;
 }
