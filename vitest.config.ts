@@ -24,7 +24,17 @@ export default defineConfig({
         extends: true as const,
         test: { name, root: `packages/${name}`, include: tests, exclude },
       })),
-      { extends: true, test: { name: 'repo', root: 'test', include: ['**/*.test.ts'], exclude } },
+      {
+        extends: true,
+        // Some start a compiler or other programs, which take their time on a busy machine.
+        test: {
+          name: 'repo',
+          root: 'test',
+          include: ['**/*.test.ts'],
+          exclude,
+          testTimeout: 60_000,
+        },
+      },
       {
         extends: true,
         test: {
