@@ -106,26 +106,21 @@ fi
 echo "imgkit-ready $(cut -d ' ' -f 1 /proc/uptime)"
 `;
 
-// busybox init waits for seconds when it ends a machine; this waits for what there is to wait for.
-const powerScript = `#!/bin/sh
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+// Run by init before it ends the machine, and by the power button, which then doesn't wait for it.
+const shutdown = `#!/bin/sh
 trap '' HUP INT TERM
-how=\${0##*/}
-[ "$1" = -f ] && exec busybox $how -f
 cd /
-for service in dropbear udhcpc; do killall -q $service; done
 kill -TERM -1; sleep 0.2; sync; kill -KILL -1
 mount | awk '$3 != "/" && $1 ~ "^/dev/" { print $3 }' | while read -r place; do umount $place; done
 mount -o remount,ro / 2> /dev/null || sync
-exec busybox $how -f
 `;
 
 const inittab = `::sysinit:/etc/rc
 ::once:/etc/startup
 ::respawn:/usr/sbin/dropbear -F -E -R -s
 ::respawn:/bin/acpid -f -l /dev/null -p /run/acpid.pid
-::ctrlaltdel:/sbin/reboot
-::restart:/sbin/init
+::ctrlaltdel:/bin/reboot
+::shutdown:/etc/shutdown
 `;
 
 const udhcpcScript = `#!/bin/sh
@@ -153,11 +148,12 @@ export interface GuestFile {
 
 /** The files of the tiny image beside its programs, by path. */
 export const tinyFiles: Readonly<Record<string, GuestFile>> = {
-  'bin/halt': { content: powerScript, mode: 0o755 },
-  'bin/poweroff': { content: powerScript, mode: 0o755 },
-  'bin/reboot': { content: powerScript, mode: 0o755 },
+  'bin/nohup': { content: '#!/bin/sh\ntrap "" HUP\nexec "$@"\n', mode: 0o755 },
   'boot/grub/grub.cfg': { content: grub },
-  'etc/acpi/PWRF/00000080': { content: '#!/bin/sh\nexec /sbin/poweroff\n', mode: 0o755 },
+  'etc/acpi/PWRF/00000080': {
+    content: '#!/bin/sh\n. /etc/shutdown\nexec poweroff -f\n',
+    mode: 0o755,
+  },
   'etc/group': { content: 'root:x:0:\n' },
   'etc/hostname': { content: 'tiny\n' },
   'etc/inittab': { content: inittab },
@@ -170,6 +166,7 @@ export const tinyFiles: Readonly<Record<string, GuestFile>> = {
   'etc/rc': { content: rc, mode: 0o755 },
   'etc/shadow': { content: 'root:*:19000:0:99999:7:::\n', mode: 0o600 },
   'etc/shells': { content: '/bin/sh\n' },
+  'etc/shutdown': { content: shutdown, mode: 0o755 },
   'etc/startup': { content: startup, mode: 0o755 },
   'etc/udhcpc.script': { content: udhcpcScript, mode: 0o755 },
 };

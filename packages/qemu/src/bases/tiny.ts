@@ -148,9 +148,8 @@ async function installBusybox(
   for (const applet of applets) {
     if (!taken.has(applet)) await symlink('/bin/busybox', join(root, 'bin', applet));
   }
-  await symlink('/bin/busybox', join(root, 'sbin/init'));
-  for (const name of ['halt', 'poweroff', 'reboot'])
-    await symlink(`/bin/${name}`, join(root, 'sbin', name));
+  for (const name of ['halt', 'init', 'poweroff', 'reboot'])
+    await symlink('/bin/busybox', join(root, 'sbin', name));
 }
 
 /** Copies a program of this machine, and the shared libraries it loads. */

@@ -63,7 +63,7 @@ describe.skipIf(base.image === undefined)('the tiny base image', () => {
     const first = await lab.run(machine, bootId);
     await lab.run(
       machine,
-      'echo kept > /root/kept; nohup sh -c "sleep 0.5; reboot" > /dev/null 2>&1 &',
+      'echo kept > /root/kept; setsid sh -c "sleep 0.5; reboot" < /dev/null > /dev/null 2>&1 &',
     );
     await expect
       .poll(() => lab.run(machine, `${bootId}; cat /root/kept`).catch(() => first), {
@@ -71,7 +71,7 @@ describe.skipIf(base.image === undefined)('the tiny base image', () => {
       })
       .not.toContain(first);
     expect(await lab.run(machine, 'cat /root/kept')).toBe('kept');
-    await lab.run(machine, 'nohup sh -c "sleep 0.5; poweroff" > /dev/null 2>&1 &');
+    await lab.run(machine, 'setsid sh -c "sleep 0.5; poweroff" < /dev/null > /dev/null 2>&1 &');
     await expect
       .poll(async () => (await lab.instances.get(machine.id)).status, { timeout: 60_000 })
       .toBe('STOPPED');
