@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -106,6 +106,21 @@ describe('a journal', () => {
     expect(second.owner).toBe(first.owner);
     first.database.close();
     second.database.close();
+  });
+
+  it('has the owner of the one that was lost', async () => {
+    const lost = await openOwn();
+    lost.database.close();
+    for (const suffix of ['', '-wal', '-shm'])
+      rmSync(join(directory, `journal.db${suffix}`), { force: true });
+    const next = await openOwn();
+    expect(next.owner).toBe(lost.owner);
+    next.database.close();
+    writeFileSync(join(directory, 'owner'), 'i12');
+    const again = await openOwn();
+    expect(again.owner).toBe(lost.owner);
+    expect(readFileSync(join(directory, 'owner'), 'utf8')).toBe(`${lost.owner}\n`);
+    again.database.close();
   });
 });
 

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from './clock.ts';
 import { column, openDatabase } from './database.ts';
 import type { Database } from './database.ts';
@@ -28,7 +30,8 @@ export class Journal {
   /** The installation's id. */
   readonly owner: string;
 
-  constructor(database: Database, clock: Clock, processes: ProcessTable) {
+  /** @param owner - The installation's id, where it is known from before this journal. */
+  constructor(database: Database, clock: Clock, processes: ProcessTable, owner = newOwner()) {
     this.database = database;
     this.runs = new RunTable(database);
     this.steps = new StepTable(database);
@@ -40,7 +43,7 @@ export class Journal {
       this.executors.beat();
       database.run(
         `INSERT INTO meta (key, value) VALUES ('owner', ?) ON CONFLICT DO NOTHING`,
-        `i${randomBytes(8).toString('hex')}`,
+        owner,
       );
       const row = database.one(`SELECT value FROM meta WHERE key = 'owner'`);
       return row === undefined ? '' : column.text(row, 'value');
@@ -65,11 +68,34 @@ export class Journal {
   }
 }
 
-/** Opens the journal in `directory`; see {@link openDatabase}. */
+/**
+ * Opens the journal in `directory`; see {@link openDatabase}. The installation's id is kept beside it: should the journal be lost, what its runs have
+ * made is still known as ours, and sweep finds it.
+ */
 export async function openJournal(
   directory: string,
   clock: Clock,
   processes: ProcessTable,
 ): Promise<Journal> {
-  return new Journal(await openDatabase(directory), clock, processes);
+  const database = await openDatabase(directory);
+  try {
+    const file = join(directory, 'owner');
+    const kept = await readOwner(file);
+    const journal = new Journal(database, clock, processes, kept);
+    // A file that was half written when we died is not read as an id, and written again.
+    if (journal.owner !== kept) await writeFile(file, `${journal.owner}\n`, { mode: 0o600 });
+    return journal;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function newOwner(): string {
+  return `i${randomBytes(8).toString('hex')}`;
+}
+
+async function readOwner(file: string): Promise<string | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return /^i[0-9a-f]{16}$/.exec(text.trim())?.[0];
 }
