@@ -33,7 +33,7 @@ describe('a machine image', () => {
         { boot: false, sizeBytes: 2 ** 20 },
       ],
     });
-    expect(machines.captures[0]).toMatchObject({ disks: 'all', whenRunning: 'flush' });
+    expect(machines.captures[0]).toMatchObject({ disks: 'all', whenRunning: 'freeze' });
     expect(machines.held).toBe(0);
     expect((await provider.usage.of(image.ref.id)).users.map(({ kind }) => kind)).toEqual([
       'machine-image',

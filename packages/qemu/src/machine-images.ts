@@ -92,7 +92,7 @@ export class QemuMachineImages implements MachineImages {
           request,
         }),
         make: async (store, _nothing, { doc }, { signal, progress }) => {
-          const whenRunning = consistency === 'application' ? 'flush' : 'now';
+          const whenRunning = consistency === 'application' ? 'freeze' : 'now';
           await using capture = await this.#machines.capture(instance, {
             disks: 'all',
             whenRunning,

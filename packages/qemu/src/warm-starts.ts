@@ -51,6 +51,12 @@ export class QemuWarmStarts implements WarmStarts {
       const { image, cpus, memoryMiB, disks } = record.doc;
       const machine = await Machine.find(machineDirectory(context, record));
       const boot = disks[0];
+      if (machine?.configuration.guestAgent === true) {
+        throw new ImgkitError('FAILED_PRECONDITION', `instance "${record.name}" cannot be saved`, {
+          resource: instance,
+          hint: 'Only a machine that was launched as ephemeral can: others have more devices.',
+        });
+      }
       const running = machine !== undefined && (await machine.isRunning());
       if (!running || image === undefined || boot === undefined || disks.length > 1) {
         throw new ImgkitError('FAILED_PRECONDITION', `instance "${record.name}" cannot be saved`, {

@@ -58,6 +58,8 @@ export async function configurationOf(
     cache: request.ephemeral === true ? 'unsafe' : 'writeback',
     forwards: [...new Set([22, ...(request.ports ?? [])])].map((guest) => ({ guest, host: 0 })),
     isolated: plan.isolated,
+    // What is thrown away needs no backup, and boots faster without.
+    guestAgent: request.ephemeral !== true,
     hostKey: hostKey.publicKey,
     authorizedKeys: [...(request.authorizedKeys ?? [])],
     instanceId: `i-${uuid}`,

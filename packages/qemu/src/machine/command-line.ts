@@ -3,6 +3,7 @@ import { seedSerial } from './seed.ts';
 
 /** The files of a machine's directory. QEMU runs in that directory, so its command line names them bare. */
 export const machineFiles = {
+  agent: 'agent.sock',
   console: 'console.log',
   log: 'qemu.log',
   memory: 'memory',
@@ -47,10 +48,17 @@ export function commandLine(configuration: MachineConfiguration): string[] {
     ['-netdev', ['user', 'id=net', ...(isolated ? ['restrict=on'] : []), ...forwards].join(',')],
     ['-device', 'virtio-net-pci,netdev=net,romfile='],
     ['-device', 'virtio-rng-pci'],
+    ...(configuration.guestAgent ? agentArguments : []),
     ['-device', `vmgenid,guid=auto`],
     ...(resume === undefined ? [] : [['-incoming', `exec:cat ${machineFiles.memory}`]]),
   ].flat();
 }
+
+const agentArguments = [
+  ['-chardev', `socket,id=agent,path=${machineFiles.agent},server=on,wait=off`],
+  ['-device', 'virtio-serial-pci'],
+  ['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+];
 
 /** A forward from a loopback port, or from a free one that the host chooses, to a port of the guest. */
 export function forward({ guest, host }: MachineConfiguration['forwards'][number]): string {

@@ -33,6 +33,8 @@ const configurationSchema = z.object({
   forwards: z.array(z.object({ guest: z.int().min(1).max(65_535), host: z.int().min(0) })),
   /** Cuts the guest off from everything but the forwarded ports. */
   isolated: z.boolean(),
+  /** Whether there is a channel for a qemu-guest-agent, over which the guest can be asked to flush. */
+  guestAgent: z.boolean(),
   /** The public half of the SSH server's key, and the keys that may log in. */
   hostKey: z.string(),
   authorizedKeys: z.array(z.object({ user: z.string(), publicKey: z.string() })),

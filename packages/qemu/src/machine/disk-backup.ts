@@ -20,13 +20,16 @@ const timeoutMs = 60 * 60 * 1000;
  * on meanwhile.
  *
  * @param indexes - Which disks, by their places in the configuration.
+ * @param options - `around` is given the moment at which the copies are of, to do something before and after it.
  * @returns The copies, in the same order.
  */
 export async function backUpDisks(
   machine: Machine,
   indexes: readonly number[],
   target: string,
-  options: MachineCallOptions = {},
+  options: MachineCallOptions & {
+    readonly around?: ((begin: () => Promise<void>) => Promise<unknown>) | undefined;
+  } = {},
 ): Promise<string[]> {
   const name = `backup-${randomUUID()}`;
   const copies: { readonly job: string; readonly path: string; readonly source: string }[] = [];
@@ -62,7 +65,10 @@ export async function backUpDisks(
         'auto-dismiss': false,
       },
     }));
-    await client.execute('transaction', { actions });
+    const begin = async (): Promise<void> => {
+      await client.execute('transaction', { actions });
+    };
+    await (options.around ?? ((body) => body()))(begin);
     await finishJobs(client, name, options);
   } finally {
     for (const node of opened) await client.execute('blockdev-del', { 'node-name': node });

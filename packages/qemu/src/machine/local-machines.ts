@@ -26,6 +26,7 @@ import type {
 import type { LocalStore } from '../store/local-store.ts';
 import type { StoredRecord } from '../store/records.ts';
 import { backUpDisks } from './disk-backup.ts';
+import { withFrozenGuest } from './guest-agent.ts';
 import { sizeName } from './host.ts';
 import { instanceKind, machineDirectory, type InstanceDocument } from './instance-record.ts';
 import type { InstanceLauncher } from './launcher.ts';
@@ -166,7 +167,13 @@ export class LocalMachines implements Machines, ImageUsers {
       await mkdir(copies, { mode: 0o700 });
       const discard = async (): Promise<void> => rm(copies, { recursive: true, force: true });
       try {
-        const paths = await backUpDisks(machine, indexes, copies, { signal });
+        const frozen = whenRunning === 'flush' || whenRunning === 'freeze';
+        const around = (begin: () => Promise<void>) =>
+          withFrozenGuest(machine, whenRunning === 'freeze', begin);
+        const paths = await backUpDisks(machine, indexes, copies, {
+          signal,
+          around: frozen ? around : undefined,
+        });
         return { ...described, disks: shown(paths), [Symbol.asyncDispose]: discard };
       } catch (error) {
         await discard();

@@ -7,14 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commandLine, layout, machineFiles } from './command-line.ts';
-import {
-  readConfiguration,
-  writeConfiguration,
-  type MachineConfiguration,
-} from './configuration.ts';
+import { readConfiguration, writeConfiguration } from './configuration.ts';
 import { consoleTail } from './console.ts';
 import { launchFailure } from './launch-failure.ts';
 import { forwardedPorts, Machine } from './machine.ts';
+import { testConfiguration } from './test-configuration.ts';
 import { findProcess, isMachine } from './process-proof.ts';
 import { waitForService } from './readiness.ts';
 
@@ -30,30 +27,6 @@ afterEach(async () => {
   child = undefined;
   await rm(directory, { recursive: true, force: true });
 });
-
-function configuration(changes: Partial<MachineConfiguration> = {}): MachineConfiguration {
-  return {
-    version: 1,
-    uuid: randomUUID(),
-    name: 'web-1',
-    binary: 'qemu-system-x86_64',
-    accelerator: 'tcg',
-    cpuModel: 'qemu64',
-    cpus: 2,
-    memoryMiB: 512,
-    disks: [{ file: 'disk-0.qcow2', format: 'qcow2', serial: 'imgkit-disk-0', readOnly: false }],
-    cache: 'writeback',
-    forwards: [
-      { guest: 22, host: 0 },
-      { guest: 80, host: 8080 },
-    ],
-    isolated: false,
-    hostKey: 'ssh-ed25519 AAAA',
-    authorizedKeys: [],
-    instanceId: 'i-1',
-    ...changes,
-  };
-}
 
 /** A process whose command line has the uuid where QEMU's has it. */
 async function impostor(uuid: string): Promise<number> {
@@ -73,7 +46,7 @@ async function script(body: string): Promise<string> {
 
 describe('commandLine', () => {
   it('lets nothing listen but on loopback and in the own directory', () => {
-    const words = commandLine(configuration());
+    const words = commandLine(testConfiguration());
     expect(words).toContain('-nodefaults');
     expect(words).toContain('-no-user-config');
     expect(words[words.indexOf('-display') + 1]).toBe('none');
@@ -84,32 +57,32 @@ describe('commandLine', () => {
   });
 
   it('forwards no port to a machine that has not its new identity yet', () => {
-    const words = commandLine(configuration({ resume: { nonce: 'n' } }));
+    const words = commandLine(testConfiguration({ resume: { nonce: 'n' } }));
     expect(words.join(' ')).not.toContain('hostfwd');
     expect(words).toContain('-incoming');
   });
 
   it('keeps commas in names from becoming options', () => {
-    const words = commandLine(configuration({ name: 'a,debug-threads=on' }));
+    const words = commandLine(testConfiguration({ name: 'a,debug-threads=on' }));
     expect(words[words.indexOf('-name') + 1]).toBe('guest=a,,debug-threads=on');
   });
 
   it('ignores a guest that wants its data on the disk only for machines that are thrown away', () => {
-    expect(commandLine(configuration()).join(' ')).toContain('"no-flush":false');
-    expect(commandLine(configuration({ cache: 'unsafe' })).join(' ')).not.toContain(
+    expect(commandLine(testConfiguration()).join(' ')).toContain('"no-flush":false');
+    expect(commandLine(testConfiguration({ cache: 'unsafe' })).join(' ')).not.toContain(
       '"no-flush":false',
     );
   });
 
   it('cuts an isolated machine off', () => {
-    expect(commandLine(configuration({ isolated: true })).join(' ')).toContain('restrict=on');
+    expect(commandLine(testConfiguration({ isolated: true })).join(' ')).toContain('restrict=on');
   });
 });
 
 describe('layout', () => {
   it('is the same for machines that a state can be moved between, and differs for others', () => {
-    const one = layout(configuration());
-    const moved = configuration({ name: 'other', forwards: [], cache: 'unsafe' });
+    const one = layout(testConfiguration());
+    const moved = testConfiguration({ name: 'other', forwards: [], cache: 'unsafe' });
     const [disk] = moved.disks;
     if (disk === undefined) throw new Error('no disk');
     expect(
@@ -121,16 +94,16 @@ describe('layout', () => {
       { cpuModel: 'max' },
       { accelerator: 'kvm' as const },
     ]) {
-      expect(layout(configuration(change))).not.toBe(one);
+      expect(layout(testConfiguration(change))).not.toBe(one);
     }
-    expect(layout(configuration({ disks: [disk, disk] }))).not.toBe(one);
+    expect(layout(testConfiguration({ disks: [disk, disk] }))).not.toBe(one);
   });
 });
 
 describe('the configuration', () => {
   it('comes back as it was written, and is missing before that', async () => {
     expect(await readConfiguration(directory)).toBeUndefined();
-    const written = configuration();
+    const written = testConfiguration();
     await writeConfiguration(directory, written);
     expect(await readConfiguration(directory)).toEqual(written);
   });
@@ -179,7 +152,7 @@ describe('Machine', () => {
   it('reports the line with which QEMU gives up, as what the caller can do about it', async () => {
     await writeConfiguration(
       directory,
-      configuration({
+      testConfiguration({
         binary: await script(
           "echo 'qemu-system-x86_64: Could not open disk-0.qcow2: No such file or directory' >&2; exit 1",
         ),
@@ -193,7 +166,7 @@ describe('Machine', () => {
   });
 
   it('says how to install a QEMU that is not there', async () => {
-    await writeConfiguration(directory, configuration({ binary: 'qemu-system-nowhere' }));
+    await writeConfiguration(directory, testConfiguration({ binary: 'qemu-system-nowhere' }));
     const machine = await Machine.find(directory);
     await expect(machine?.start()).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
@@ -202,7 +175,7 @@ describe('Machine', () => {
   });
 
   it('leaves no process when starting it is aborted', async () => {
-    const shown = configuration({ binary: await script('while :; do sleep 0.2; done') });
+    const shown = testConfiguration({ binary: await script('while :; do sleep 0.2; done') });
     await writeConfiguration(directory, shown);
     const machine = await Machine.find(directory);
     await expect(machine?.start({ signal: AbortSignal.timeout(80) })).rejects.toMatchObject({
@@ -214,7 +187,7 @@ describe('Machine', () => {
   it('never stops a process that is not proved to be its own', async () => {
     const pid = await impostor(randomUUID());
     await writeFile(join(directory, machineFiles.pid), `${pid}\n`);
-    await writeConfiguration(directory, configuration());
+    await writeConfiguration(directory, testConfiguration());
     const machine = await Machine.find(directory);
     await machine?.stop({ graceMs: 0 });
     expect(child?.exitCode).toBeNull();
@@ -222,7 +195,7 @@ describe('Machine', () => {
   });
 
   it('stops one that does not listen by force', async () => {
-    const shown = configuration();
+    const shown = testConfiguration();
     await writeConfiguration(directory, shown);
     const pid = await impostor(shown.uuid);
     await writeFile(join(directory, machineFiles.pid), `${pid}\n`);

@@ -56,7 +56,7 @@ export class WarmStates {
     const configuration = await configurationOf(
       this.#host,
       plan,
-      { name: 'x' },
+      { name: 'x', ephemeral: true },
       { publicKey: '' },
       options,
     );

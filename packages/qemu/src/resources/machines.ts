@@ -36,10 +36,10 @@ export interface Capture extends AsyncDisposable {
 export interface CaptureOptions extends CallOptions {
   readonly disks: 'all' | 'boot';
   /**
-   * `refuse` it with `FAILED_PRECONDITION`, `stop` it first, `flush` the guest and take the disks as
-   * they are, or take them as they are right `now`.
+   * `refuse` it with `FAILED_PRECONDITION`, `stop` it first, `flush` the guest if it can be asked and
+   * take the disks as they are, `freeze` it for that or refuse, or take them as they are right `now`.
    */
-  readonly whenRunning: 'refuse' | 'stop' | 'flush' | 'now';
+  readonly whenRunning: 'refuse' | 'stop' | 'flush' | 'freeze' | 'now';
 }
 
 /** A disk of a machine to be restored: a blob of the store. */
