@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bootsKernel, decideAccelerator, kvmObstacle } from './accelerator.ts';
+import { bootsKernel, bootsSector, decideAccelerator, kvmObstacle } from './accelerator.ts';
 
 let directory: string;
 const file = (name: string): string => join(directory, name);
@@ -73,6 +74,21 @@ describe.skipIf(process.arch !== 'x64')('decideAccelerator', () => {
     expect(await decideAccelerator(question('/nowhere/qemu'))).toMatchObject({
       accelerator: 'tcg',
     });
+  });
+});
+
+const hasQemu = spawnSync('qemu-system-x86_64', ['--version']).status === 0;
+if (!hasQemu) console.log('skipped: booting a sector, for which there is no qemu-system-x86_64');
+
+describe('bootsSector', () => {
+  it.skipIf(!hasQemu)('sees that a guest ran', async () => {
+    expect(await bootsSector('qemu-system-x86_64', 'tcg')).toBe(true);
+  });
+
+  it('is not fooled by a QEMU that just ends', async () => {
+    for (const code of [0, 1]) {
+      expect(await bootsSector(await fakeQemu(`exit ${code}`), 'tcg')).toBe(false);
+    }
   });
 });
 

@@ -59,20 +59,31 @@ export async function decideAccelerator(
   if (override !== undefined) return { accelerator: override, reason: 'it was asked for' };
   const obstacle = await kvmObstacle(question.host);
   if (obstacle !== undefined) return { accelerator: 'tcg', reason: obstacle };
-  const kernel = question.kernel ?? (await hostKernel());
-  if (kernel === undefined) {
-    return { accelerator: 'tcg', reason: 'there is no kernel here with which KVM could be tried' };
-  }
   const key = `${release()} / ${await qemuVersion(binary)}`;
   const cache = await readCache(cacheFile);
   const known = cache[key];
   if (known !== undefined) return known;
-  const decision: AcceleratorDecision = (await bootsKernel(binary, 'kvm', kernel, { signal }))
-    ? { accelerator: 'kvm', reason: 'a kernel booted with it' }
-    : { accelerator: 'tcg', reason: `no kernel booted with KVM in ${probeTimeoutMs / 1000} s` };
+  const decision = await probeKvm(binary, question.kernel ?? (await hostKernel()), { signal });
   const text = JSON.stringify({ ...cache, [key]: decision }, null, 2);
   await writeAtomically(cacheFile, (path) => writeFile(path, text), { overwrite: true });
   return decision;
+}
+
+async function probeKvm(
+  binary: string,
+  kernel: string | undefined,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<AcceleratorDecision> {
+  const deadline = `in ${probeTimeoutMs / 1000} s`;
+  if (kernel !== undefined) {
+    return (await bootsKernel(binary, 'kvm', kernel, options))
+      ? { accelerator: 'kvm', reason: 'a kernel booted with it' }
+      : { accelerator: 'tcg', reason: `no kernel booted with KVM ${deadline}` };
+  }
+  // On many systems only root may read the kernel. The processor says that it can: so this is enough.
+  return (await bootsSector(binary, 'kvm', options))
+    ? { accelerator: 'kvm', reason: 'a boot sector ran with it, and no kernel is readable here' }
+    : { accelerator: 'tcg', reason: `not even a boot sector ran with KVM ${deadline}` };
 }
 
 /** Why KVM can't work here, as far as that can be told at once; `undefined` when it may. */
@@ -111,44 +122,86 @@ export async function bootsKernel(
   binary: string,
   accelerator: Accelerator,
   kernel: string,
-  options: {
-    readonly timeoutMs?: number | undefined;
-    readonly signal?: AbortSignal | undefined;
-  } = {},
+  options: ProbeOptions = {},
 ): Promise<boolean> {
+  // panic=-1 makes the kernel, that finds no root, restart at once, and that ends QEMU.
+  const args = ['-no-reboot', '-kernel', kernel, '-append', 'console=ttyS0 panic=-1'];
+  const { said } = await tryGuest(binary, accelerator, () => args, options);
+  return /Unable to mount root fs/.test(said);
+}
+
+// mov dx, 0xf4; mov al, 16; out dx, al; hlt; jmp to the hlt: QEMU's exit device makes an exit code of it.
+const sectorCode = [0xba, 0xf4, 0x00, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd];
+const sectorExitCode = (16 << 1) | 1;
+
+/** Boots a sector of our own, and tells whether its instructions were carried out. */
+export async function bootsSector(
+  binary: string,
+  accelerator: Accelerator,
+  options: ProbeOptions = {},
+): Promise<boolean> {
+  const sector = Buffer.alloc(2 ** 20); // firmware takes nothing smaller for a disk
+  sector.set(sectorCode);
+  sector.writeUInt16LE(0xaa55, 510);
+  const { code } = await tryGuest(binary, accelerator, sectorArguments, options, sector);
+  return code === sectorExitCode;
+}
+
+function sectorArguments(directory: string): string[] {
+  const file = join(directory, 'sector').replaceAll(',', ',,');
+  const exit = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=1'];
+  return [...exit, '-drive', `file=${file},format=raw,if=ide`];
+}
+
+/** How a guest is tried. */
+export interface ProbeOptions {
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function tryGuest(
+  binary: string,
+  accelerator: Accelerator,
+  guest: (directory: string) => readonly string[],
+  options: ProbeOptions,
+  sector?: Uint8Array,
+): Promise<{ readonly code: number | undefined; readonly said: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'imgkit-probe-'));
   const console = join(directory, 'console');
-  const args = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-m', '256M'];
-  args.push(
-    '-machine',
-    'q35',
-    '-accel',
-    accelerator,
-    '-serial',
-    `file:${console}`,
-    '-kernel',
-    kernel,
-  );
+  const args = ['-nodefaults', '-no-user-config', '-display', 'none', '-m', '256M'];
+  args.push('-machine', 'q35', '-accel', accelerator, '-serial', `file:${console}`);
   if (accelerator === 'kvm') args.push('-cpu', 'host');
-  // panic=-1 makes the kernel, that finds no root, restart at once, and that ends QEMU.
-  args.push('-append', 'console=ttyS0 panic=-1');
   try {
-    await promisify(execFile)(binary, args, {
-      timeout: options.timeoutMs ?? probeTimeoutMs,
-      killSignal: 'SIGKILL',
-      signal: options.signal,
-    }).catch((error: unknown) => {
-      throwIfAborted(options.signal, 'choosing the accelerator');
-      if (systemCode(error) === 'ENOENT') throw toolMissing(binary, error);
-    });
-    return /Unable to mount root fs/.test(await readFile(console, 'utf8').catch(() => ''));
+    if (sector !== undefined) await writeFile(join(directory, 'sector'), sector);
+    const code = await exitCode(binary, [...args, ...guest(directory)], options);
+    return { code, said: await readFile(console, 'utf8').catch(() => '') };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
+async function exitCode(
+  binary: string,
+  args: readonly string[],
+  { timeoutMs: timeout = probeTimeoutMs, signal }: ProbeOptions,
+): Promise<number | undefined> {
+  try {
+    await promisify(execFile)(binary, args, { timeout, killSignal: 'SIGKILL', signal });
+    return 0;
+  } catch (error) {
+    throwIfAborted(signal, 'choosing the accelerator');
+    if (systemCode(error) === 'ENOENT') throw toolMissing(binary, error);
+    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+    return typeof code === 'number' ? code : undefined;
+  }
+}
+
 async function hostKernel(): Promise<string | undefined> {
-  for (const path of [`/boot/vmlinuz-${release()}`, '/boot/vmlinuz', '/vmlinuz']) {
+  for (const path of [
+    `/boot/vmlinuz-${release()}`,
+    `/lib/modules/${release()}/vmlinuz`,
+    '/boot/vmlinuz',
+  ]) {
     const readable = await access(path, constants.R_OK).then(
       () => true,
       () => false,
