@@ -7,28 +7,37 @@ export interface SshAddress {
   readonly port: number;
 }
 
-// A user-mode network accepts a connection before the guest listens, and repeats its own attempts only seconds apart. So a
-// probe lives shortly and the next one starts soon: the guest is noticed within one interval of when it listens.
-const probeEveryMs = 150;
-const probeLifeMs = 1200;
-const probesAtATime = 8;
+// A user-mode network accepts a connection before the guest listens, and repeats its own attempts only seconds apart, so that old attempts are slow to be
+// answered: new ones must follow soon. But each that does reach a guest costs it a process, and one that is emulated on a busy host may take seconds to
+// answer. So pace and patience are shares of the time that has passed: a guest is noticed within a fortieth of it, and always gets time in the end.
+const paceMs = (passedMs: number) => Math.max(150, passedMs / 40);
+const patienceMs = (passedMs: number) => Math.max(1200, passedMs / 10);
+const probesAtATime = 4;
 
 /**
  * Gives a connection on which the server has sent its greeting, which then is still to be read. The attempts
  * overlap; the first to be greeted wins, and becomes the connection.
  *
+ * @param since - When the waiting for this server began, by `performance.now()`.
  * @throws `signal.reason` once it is aborted.
  */
-export async function reachSsh(address: SshAddress, signal: AbortSignal): Promise<Socket> {
+export async function reachSsh(
+  address: SshAddress,
+  since: number,
+  signal: AbortSignal,
+): Promise<Socket> {
   signal.throwIfAborted();
   const live = new Set<Socket>();
   let winner: Socket | undefined;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  let timer: NodeJS.Timeout | undefined;
   const probe = () => {
+    const passedMs = performance.now() - since;
+    timer = setTimeout(probe, paceMs(passedMs));
     if (live.size >= probesAtATime) return;
     const socket = connect({ ...address, noDelay: true });
     live.add(socket);
-    const life = setTimeout(() => socket.destroy(), probeLifeMs);
+    const life = setTimeout(() => socket.destroy(), patienceMs(passedMs));
     socket
       .on('error', () => undefined)
       .once('close', () => {
@@ -53,12 +62,11 @@ export async function reachSsh(address: SshAddress, signal: AbortSignal): Promis
   };
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
-  const timer = setInterval(probe, probeEveryMs);
   probe();
   try {
     return await promise;
   } finally {
-    clearInterval(timer);
+    clearTimeout(timer);
     signal.removeEventListener('abort', abort);
     for (const socket of live) socket.destroy();
   }

@@ -31,8 +31,8 @@ const algorithms: NonNullable<ConnectConfig['algorithms']> = {
   compress: ['none'],
 };
 
-/** An emulated guest may take seconds for one handshake. */
-const handshakeMs = 20_000;
+/** An emulated guest may take seconds for one handshake, and on a busy host the longer the longer it has taken to get so far. */
+const handshakeMs = (passedMs: number) => Math.min(110_000, Math.max(20_000, passedMs / 2));
 /** A guest may be refusing us because it isn't set up yet. One that goes on refusing for so long won't change. */
 const refusalMs = 60_000;
 
@@ -53,7 +53,7 @@ export async function connectSsh(options: SshOptions): Promise<Communicator> {
   let last: unknown;
   for (;;) {
     try {
-      return await attempt(peer, options, signal);
+      return await attempt(peer, options, started, signal);
     } catch (error) {
       if (options.signal?.aborted === true)
         throw new ImgkitError('CANCELLED', `connecting to ${peer} was cancelled`, {
@@ -74,9 +74,10 @@ export async function connectSsh(options: SshOptions): Promise<Communicator> {
 async function attempt(
   peer: string,
   options: SshOptions,
+  started: number,
   signal: AbortSignal,
 ): Promise<Communicator> {
-  const [ssh2, sock] = await Promise.all([import('ssh2'), reachSsh(options, signal)]);
+  const [ssh2, sock] = await Promise.all([import('ssh2'), reachSsh(options, started, signal)]);
   const client = new ssh2.default.Client();
   const pinned = options.hostKeys?.map(blobOf) ?? [];
   let wrongKey = false;
@@ -95,7 +96,7 @@ async function attempt(
     // Not even asking which methods there are saves a round trip.
     authHandler: ['publickey'],
     algorithms: algorithmsFor(options.hostKeys),
-    readyTimeout: handshakeMs,
+    readyTimeout: handshakeMs(performance.now() - started),
     keepaliveInterval: 10_000,
     keepaliveCountMax: 6,
     hostVerifier: (key: Buffer) => {

@@ -101,9 +101,9 @@ export class Baking implements BakeRun {
   async #reuseOrBake(plan: BakePlan): Promise<Baked> {
     const force = this.#options.force === true;
     for (const message of plan.warnings) this.#tell(plan, 'warning', message);
+    await removeOldKeys(this.#kit);
     const found = await findRun(this.#kit, plan, force);
     if ('image' in found) return this.#reuse(plan, found.image);
-    await removeOldKeys(this.#kit);
     return this.#run(plan, found);
   }
 

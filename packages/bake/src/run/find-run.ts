@@ -1,4 +1,4 @@
-import { ImgkitError, type Image, type Imgkit, type RunInfo } from '@imgkit/core';
+import { ImgkitError, type Image, type Imgkit, type RunDetail, type RunInfo } from '@imgkit/core';
 import { KeyFiles } from './key-files.ts';
 import { mayBeReused, type BakePlan } from './plan.ts';
 
@@ -37,18 +37,23 @@ export async function findRun(kit: Imgkit, plan: BakePlan, force: boolean): Prom
   }
 }
 
-/** Removes the keys of runs that are over: they are of no use, whatever kept them from being removed. */
+/** Removes the keys of runs that are over, and whose machines are gone: they are of no use, whatever kept them from being removed. */
 export async function removeOldKeys(kit: Imgkit): Promise<void> {
   const files = new KeyFiles(kit.stateDirectory);
   for (const id of await files.list()) {
     const run = await showRun(kit, id);
-    const standing = run?.state === 'FAILED' && run.keepOnFailure;
-    const over = run === undefined || ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(run.state);
-    if (over && !standing) await files.remove(id);
+    if (run === undefined || (run.finishedAt !== undefined && !hasMachine(run)))
+      await files.remove(id);
   }
 }
 
-async function showRun(kit: Imgkit, id: string): Promise<RunInfo | undefined> {
+function hasMachine({ ledger }: RunDetail): boolean {
+  return ledger.some(
+    ({ kind, state }) => kind === 'instance' && (state === 'intent' || state === 'created'),
+  );
+}
+
+async function showRun(kit: Imgkit, id: string): Promise<RunDetail | undefined> {
   try {
     return await kit.engine.show(id);
   } catch (error) {

@@ -125,6 +125,8 @@ export class RunMachines {
     await ctx.step('save warm start', async (step) => {
       const { signal } = step;
       try {
+        // Who died while saving it may have left it held: it can't be reached until it goes on.
+        if (step.attempt > 1) await provider.instances.start(id, { signal });
         const guest = await machine.guest();
         const { exitCode, stderr } = await guest.exec('sh -s', {
           stdin: warmStarts.guestScript,
