@@ -13,6 +13,8 @@ export interface SshAddress {
 const paceMs = (passedMs: number) => Math.max(150, passedMs / 40);
 const patienceMs = (passedMs: number) => Math.max(1200, passedMs / 10);
 const probesAtATime = 4;
+// A guest that has refused a connection has its network, and answers each attempt: one at a time is enough then, and may take its time.
+const answeringPatienceMs = (passedMs: number) => Math.max(20_000, passedMs / 2);
 
 /**
  * Gives a connection on which the server has sent its greeting, which then is still to be read. The attempts
@@ -31,17 +33,24 @@ export async function reachSsh(
   let winner: Socket | undefined;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   let timer: NodeJS.Timeout | undefined;
+  let answers = false;
   const probe = () => {
     const passedMs = performance.now() - since;
     timer = setTimeout(probe, paceMs(passedMs));
-    if (live.size >= probesAtATime) return;
+    if (live.size >= (answers ? 1 : probesAtATime)) return;
     const socket = connect({ ...address, noDelay: true });
     live.add(socket);
-    const life = setTimeout(() => socket.destroy(), patienceMs(passedMs));
+    const patience = answers ? answeringPatienceMs : patienceMs;
+    const life = setTimeout(() => {
+      live.delete(socket);
+      socket.destroy();
+    }, patience(passedMs));
     socket
       .on('error', () => undefined)
       .once('close', () => {
         clearTimeout(life);
+        // It was the other side that closed it.
+        answers ||= live.has(socket);
         live.delete(socket);
       });
     socket.once('readable', () => {
