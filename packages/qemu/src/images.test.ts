@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { CreateImageRequest } from '@imgkit/core';
@@ -213,5 +213,20 @@ describe('a listing of images', () => {
     }
     await context.close();
     expect(await names(images.list({ family: 'a' }))).toEqual(['a-1']);
+  });
+
+  it('whose disk is missing is refused, before anything is made of it', async () => {
+    const provider = await freshProvider();
+    const image = await makeImage(provider, 'web-1');
+    const store = await provider.context.store();
+    for (const name of await blobs(provider)) await rm(join(store.layout.blobs, name));
+    const error = await failure(
+      provider.images.create({ name: 'web-2', source: { kind: 'image', image: image.ref } }),
+    );
+    expect(error).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      hint: expect.stringContaining('verify'),
+    });
+    expect(await names(provider.images.list())).toEqual(['web-1']);
   });
 });

@@ -8,6 +8,7 @@ import { QemuInstances } from './instances.ts';
 import { QemuLimits } from './limits.ts';
 import { QemuMachineImages } from './machine-images.ts';
 import { MachineHost } from './machine/host.ts';
+import { requireSpace } from './formats/space.ts';
 import { runTool } from './formats/tool.ts';
 import { InstanceLauncher } from './machine/launcher.ts';
 import { LocalMachines } from './machine/local-machines.ts';
@@ -22,6 +23,9 @@ import { QemuSnapshots } from './snapshots.ts';
 import { QemuTransfer } from './transfer.ts';
 import { QemuUsage } from './usage.ts';
 import { QemuWarmStarts } from './warm-starts.ts';
+
+/** With less than this, no machine gets far: its disk, and the image made of it, grow as it works. */
+const leastSpaceBytes = 256 * 2 ** 20;
 
 /** Every part of the contract: this provider has them all. */
 export type QemuParts = Required<ProviderParts>;
@@ -71,6 +75,7 @@ export function createParts(provider: string, settings: QemuSettings): QemuParts
         context.call('check', directory, options, async () => {
           await runTool('qemu-img', ['--version'], options);
           await host.version();
+          await requireSpace(directory, leastSpaceBytes);
         }),
       sameId: (a, b) => a === b,
       resume: (token, options) => context.resume(token, options),

@@ -50,12 +50,12 @@ export function ownerOf(name: string): ProcessIdentity | undefined {
   return pattern.exec(name)?.[1];
 }
 
-/** Removes the files in `directory` that begin with `prefix` and were made by a process that has died. */
+/** Removes the files and directories in `directory` that begin with `prefix` and were made by a process that has died. */
 export async function removeAbandoned(directory: string, prefix: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const owner = name.startsWith(prefix) ? ownerOf(name) : undefined;
     if (owner !== undefined && liveness(owner) === 'dead')
-      await rm(join(directory, name), { force: true });
+      await rm(join(directory, name), { recursive: true, force: true });
   }
 }
 

@@ -7,7 +7,7 @@ import { ImgkitError } from '@imgkit/core';
 import { z } from 'zod';
 
 import { syncPath } from '../formats/atomic-file.ts';
-import { ownName } from '../formats/owned-file.ts';
+import { ownName, removeAbandoned } from '../formats/owned-file.ts';
 import { readInfo } from '../formats/qemu-img.ts';
 import { runTool } from '../formats/tool.ts';
 import { blockNode, deviceName, layout, machineFiles, nodeName } from './command-line.ts';
@@ -33,6 +33,10 @@ const manifestSchema = z.object({
 export type SavedState = Readonly<z.infer<typeof manifestSchema>>;
 
 const manifestFile = 'state.json';
+
+/** The first words of the names of directories on their way in and out. */
+const saving = 'saving';
+const replaced = 'replaced';
 
 /**
  * A digest of all that must be the same for a saved state to be resumed: the version of QEMU, the
@@ -76,7 +80,8 @@ export async function saveState(
       },
     );
   }
-  const temporary = join(dirname(directory), ownName('saving'));
+  for (const prefix of [saving, replaced]) await removeAbandoned(dirname(directory), prefix);
+  const temporary = join(dirname(directory), ownName(saving));
   await mkdir(temporary, { mode: 0o700 });
   try {
     const next = await nextDisks(machine, options);
@@ -260,7 +265,7 @@ function quoted(word: string): string {
 }
 
 async function replaceDirectory(temporary: string, directory: string): Promise<void> {
-  const old = join(dirname(directory), ownName('replaced'));
+  const old = join(dirname(directory), ownName(replaced));
   await rename(directory, old).catch(() => {});
   await rename(temporary, directory);
   await syncPath(dirname(directory));

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+
 import { formatRef, ImgkitError, type Image, type ImageRef } from '@imgkit/core';
 
 import { toDeprecation, type ImageDocument } from '../mapping.ts';
@@ -73,7 +75,7 @@ export interface UsableImage {
  * An image to make something of: a disk, a machine, another image.
  *
  * @throws `INVALID_ARGUMENT` for an image of another provider, `NOT_FOUND`, `IMAGE_OBSOLETE` or
- * `IMAGE_DELETED` with the replacement, `FAILED_PRECONDITION` when it isn't READY.
+ * `IMAGE_DELETED` with the replacement, `FAILED_PRECONDITION` when it isn't READY or its disk is gone.
  */
 export function usableImage(context: LocalContext, store: LocalStore, ref: ImageRef): UsableImage {
   if (ref.provider !== context.provider)
@@ -98,5 +100,10 @@ export function usableImage(context: LocalContext, store: LocalStore, ref: Image
   const { digest, diskSizeBytes, architecture } = record.doc;
   if (record.state !== 'READY' || digest === undefined) throw notReady('image', ref.id);
   const id = formatId(record.project, 'images', record.name);
+  if (!existsSync(store.blobs.path(digest)))
+    throw new ImgkitError('FAILED_PRECONDITION', `the disk of image "${record.name}" is missing`, {
+      resource: store.blobs.path(digest),
+      hint: 'Put the file back, or make the image anew. qemuStore(provider).verify() lists all that is damaged.',
+    });
   return { id, digest, diskSizeBytes, architecture };
 }

@@ -71,6 +71,18 @@ describe('garbage', () => {
     );
   });
 
+  it('is a state that a dead process did not save to its end, never one that is whole', async () => {
+    const store = await openStore();
+    const { warm } = store.layout;
+    const half = join(warm, `saving${nameOf(dead)}`);
+    for (const path of [half, join(warm, `saving${ownName()}`), join(warm, 'a'.repeat(64))])
+      await mkdir(path);
+    await writeFile(join(half, 'memory'), 'x');
+    expect((await store.gc({ dryRun: true })).map(({ path }) => path)).toEqual([half]);
+    await store.gc();
+    expect(await readdir(warm)).toHaveLength(2);
+  });
+
   it('is the row of an overlay that a dead process never made, and then its blob', async () => {
     const store = await openStore();
     const staged = await stageRandom(store);

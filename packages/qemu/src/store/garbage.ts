@@ -29,7 +29,7 @@ const foreignAgeMs = 7 * 24 * 60 * 60 * 1000;
 const digestName = /^([\da-f]{64})\.qcow2$/;
 
 /**
- * Removes what no record and no overlay needs, and what dead processes left in `tmp/`.
+ * Removes what no record and no overlay needs, and what dead processes left in `tmp/` and `warm/`.
  *
  * Each thing is judged again under the catalog's write lock just before it goes. A blob's row goes
  * before its file, so that a row never points at a missing file; a crash in between leaves a file
@@ -100,9 +100,14 @@ async function remove(item: GarbageItem, layout: StoreLayout, catalog: Catalog):
 
 async function abandonedFiles(layout: StoreLayout): Promise<GarbageItem[]> {
   const items: GarbageItem[] = [];
-  for (const name of await readdir(layout.tmp)) {
-    const path = join(layout.tmp, name);
-    const owner = ownerOf(name);
+  const states = (await readdir(layout.warm)).filter((name) => ownerOf(name) !== undefined);
+  const paths = [
+    ...(await readdir(layout.tmp)).map((name) => join(layout.tmp, name)),
+    // A machine's state that was not saved to its end.
+    ...states.map((name) => join(layout.warm, name)),
+  ];
+  for (const path of paths) {
+    const owner = ownerOf(basename(path));
     const state = owner === undefined ? 'unknown' : liveness(owner);
     const add = async (reason: string): Promise<unknown> =>
       items.push({ kind: 'temporary-file', path, bytes: await allocated(path), reason });
