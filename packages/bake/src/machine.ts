@@ -19,6 +19,8 @@ export interface ConnectRequest {
   readonly privateKey: string;
   /** The keys its SSH server must have one of; none when nobody can tell. */
   readonly hostKeys: readonly string[];
+  /** Whether its SSH server is known to listen already. */
+  readonly listening: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -32,6 +34,7 @@ export const connectOverSsh: Connect = ({
   user,
   privateKey,
   hostKeys,
+  listening,
   timeoutMs,
   signal,
 }) =>
@@ -41,6 +44,7 @@ export const connectOverSsh: Connect = ({
     user,
     privateKey,
     hostKeys,
+    listening,
     timeoutMs,
     signal,
   });
@@ -58,6 +62,8 @@ export interface MachineOptions {
     readonly hostKey: string | undefined;
   }>;
   readonly bootTimeoutMs: number;
+  /** Whether it was resumed, so that it needn't boot. */
+  readonly resumed: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -70,11 +76,13 @@ export class ProviderMachine implements Machine, AsyncDisposable {
   readonly instance: string;
   readonly #options: MachineOptions;
   #guest: Promise<Communicator> | undefined;
+  #listening: boolean;
 
   constructor(options: MachineOptions) {
     this.provider = options.provider;
     this.instance = options.instance;
     this.#options = options;
+    this.#listening = options.resumed;
   }
 
   async guest(timeoutMs = this.#options.bootTimeoutMs): Promise<Communicator> {
@@ -199,21 +207,25 @@ export class ProviderMachine implements Machine, AsyncDisposable {
     const { privateKey, hostKey } = await keys();
     const endpoint = await instances.endpoint(this.instance, 22, { signal });
     const hostKeys = hostKey === undefined ? endpoint.hostKeys : [hostKey, ...endpoint.hostKeys];
-    return connect({
+    const guest = await connect({
       provider: this.provider,
       instance: this.instance,
       endpoint,
       user,
       privateKey,
       hostKeys,
+      listening: this.#listening,
       timeoutMs,
       signal,
     });
+    this.#listening = true;
+    return guest;
   }
 
   /** Tells the guest to go down, and waits until the connection tells that it does. */
   async #goDown(how: 'poweroff' | 'reboot'): Promise<void> {
     const guest = await this.guest();
+    this.#listening = false;
     const stdin = `{ trap '' HUP\n${toolFunction}\n${goDown(how)}\nexit 0; }\n`;
     // The answer may be cut off by what was asked for.
     await guest

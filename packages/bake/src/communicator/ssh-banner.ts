@@ -5,6 +5,8 @@ import { connect, type Socket } from 'node:net';
 export interface SshAddress {
   readonly host: string;
   readonly port: number;
+  /** Whether it is known to listen already; a machine that boots, by default, isn't. */
+  readonly listening?: boolean | undefined;
 }
 
 // A user-mode network accepts a connection before the guest listens, and repeats its own attempts only seconds apart, so that old attempts are slow to be
@@ -29,16 +31,17 @@ export async function reachSsh(
   signal: AbortSignal,
 ): Promise<Socket> {
   signal.throwIfAborted();
+  const { host, port } = address;
   const live = new Set<Socket>();
   let winner: Socket | undefined;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   let timer: NodeJS.Timeout | undefined;
-  let answers = false;
+  let answers = address.listening ?? false;
   const probe = () => {
     const passedMs = performance.now() - since;
     timer = setTimeout(probe, paceMs(passedMs));
     if (live.size >= (answers ? 1 : probesAtATime)) return;
-    const socket = connect({ ...address, noDelay: true });
+    const socket = connect({ host, port, noDelay: true });
     live.add(socket);
     const patience = answers ? answeringPatienceMs : patienceMs;
     const life = setTimeout(() => {

@@ -88,7 +88,7 @@ export class RunMachines {
   }
 
   /** The machine behind a launched instance. Its connection ends with {@link WorkflowContext.forget} of its role. */
-  reach(role: 'builder' | 'verifier', { id }: Launched): Promise<ProviderMachine> {
+  reach(role: 'builder' | 'verifier', { id, value }: Launched): Promise<ProviderMachine> {
     const { ctx, provider, recipe, connect, keys } = this.#parts;
     const { name, instances } = provider;
     return ctx.memo(
@@ -107,6 +107,7 @@ export class RunMachines {
             return { privateKey: login.privateKey, hostKey };
           },
           bootTimeoutMs: recipe.bootTimeoutMs,
+          resumed: value.warm,
           signal: ctx.signal,
         }),
       (machine) => machine.disconnect(),
