@@ -70,12 +70,13 @@ export function bootImage({ boot }: MachineTemplate): string {
   throw invalid(`a fleet can't boot from a ${boot.kind}`, 'Let its machines boot from an image.');
 }
 
-/** The machines of a fleet, finished or not. */
+/** The machines of a fleet, finished or not, oldest first. */
 export function membersOf(store: LocalStore, fleet: FleetRecord): StoredRecord<InstanceDocument>[] {
   const id = formatId(fleet.project, 'fleets', fleet.name);
   return recordsOf(store, instanceKind)
     .all(fleet.project)
-    .filter(({ doc }) => doc.fleet?.id === id);
+    .filter(({ doc }) => doc.fleet?.id === id)
+    .toSorted((a, b) => a.seq - b.seq);
 }
 
 function toFleet(context: LocalContext, store: LocalStore, record: FleetRecord): Fleet {
