@@ -111,6 +111,22 @@ describe('a bake whose program is killed', () => {
     },
   );
 
+  it('while its machine is being saved lets that machine go on', async () => {
+    const scene = await setUp({ traits: { instances: { fastRestart: false } } });
+    const { cloud } = scene;
+    await survive(scene, [
+      async (crash) => {
+        await cloud.faults.hold('warmStarts.save', { when: 'before' }).reached;
+        expect(cloud.count('instances.start')).toBe(0);
+        crash();
+        await delay(5);
+        cloud.faults.clear();
+      },
+    ]);
+    // What is held can't be reached: it is told to go on first.
+    expect(cloud.count('instances.start')).toBe(1);
+  });
+
   it('at any moment, several times, goes on where it was', { timeout: 60_000 }, async () => {
     const moments = Array.from({ length: 20 }, (_, i) => [i * 17, (i * 31) % 140, (i * 57) % 200]);
     const survived = inGroups(moments, async (delays) => {
