@@ -1,68 +1,143 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, inject, it } from 'vitest';
-import { root } from './support/repository.ts';
+import { ImgkitError } from '@imgkit/core';
+import { debianBase } from '@imgkit/qemu';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const minute = 60_000;
+/** The whole of `pnpm start`, as a user types it, on machines of its own. */
+const example = new URL('../examples/golden-image/', import.meta.url);
 
-describe('the examples', () => {
-  it('are all run here', async () => {
-    expect(await readdir(join(root, 'examples'))).toEqual(['golden-image']);
-  });
+let directory: string;
+let missing: string | undefined;
 
-  it(
-    'golden-image: bakes, publishes, deprecates, shares and boots; the second time it uses what stands',
-    async ({ skip }) => {
-      const { missing } = inject('tinyBase');
-      skip(missing !== undefined, missing);
-      const home = join(inject('vmDirectory'), 'golden-image');
-      const program = join(root, 'examples/golden-image/src/main.ts');
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'imgkit-example-'));
+  const bases = join(process.env['IMGKIT_TEST_CACHE'] ?? join(directory, 'first'), 'bases');
+  await mkdir(bases, { recursive: true, mode: 0o700 });
+  try {
+    await debianBase().build(bases);
+  } catch (error) {
+    if (!ImgkitError.is(error, 'FAILED_PRECONDITION') && !ImgkitError.is(error, 'UNAVAILABLE'))
+      throw error;
+    missing = `${error.message}. ${error.hint ?? ''}`;
+  }
+  for (const home of ['first', 'interrupted'])
+    await cp(bases, join(directory, home, 'bases'), { recursive: true, force: false });
+}, 600_000);
 
-      const first = await run(program, home);
-      expect(first.code, first.output).toBe(0);
-      expect(first.output).toMatch(/^web-1 +1 +DEPRECATED +web-2 /m);
-      expect(first.output).toMatch(/^web-2 +2 +ACTIVE /m);
-      expect(first.output).toContain('forUse warns: ');
-      expect(first.output).not.toContain('(reused)');
-      expect(await processesOf(home)).toEqual([]);
-
-      const second = await run(program, home);
-      expect(second.code, second.output).toBe(0);
-      expect(second.output.match(/\(reused\)/g)).toHaveLength(2);
-      expect(second.output).toMatch(/^web-1 +1 +DEPRECATED +web-2 /m);
-      expect(await processesOf(home)).toEqual([]);
-    },
-    20 * minute,
-  );
+afterAll(async () => {
+  for (const pid of await machinesIn(directory)) process.kill(pid, 'SIGKILL');
+  await rm(directory, { recursive: true, force: true });
 });
 
-/** Runs an example against the packages' builds, as its user would, with a home of its own. */
-async function run(program: string, home: string): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, [program], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      NODE_OPTIONS: '',
-      IMGKIT_HOME: join(home, 'state'),
-      IMGKIT_QEMU_HOME: join(home, 'qemu'),
-    },
-  });
-  let output = '';
-  const collect = (chunk: unknown): void => void (output += String(chunk));
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  child.once('error', reject);
-  child.once('close', (code) => resolve(code ?? -1));
-  return { code: await promise, output };
+/** The QEMU processes that work in a directory. */
+async function machinesIn(path: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/u.test(entry)) continue;
+    const program = await readlink(`/proc/${entry}/exe`).catch(() => '');
+    const cwd = await readlink(`/proc/${entry}/cwd`).catch(() => '');
+    if (/\/qemu-system-[^/]*$/u.test(program) && cwd.startsWith(path)) found.push(Number(entry));
+  }
+  return found;
 }
 
-/** The command lines of the processes that work in a directory. */
-async function processesOf(directory: string): Promise<string[]> {
-  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const lines = await Promise.all(
-    ids.map((id) => readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')),
-  );
-  return lines.map((line) => line.replaceAll('\0', ' ')).filter((line) => line.includes(directory));
+interface Program {
+  readonly output: () => string;
+  readonly ended: Promise<number | null>;
+  /** Resolves once the output holds the text. */
+  readonly shows: (text: string) => Promise<void>;
+  readonly signal: (name: NodeJS.Signals) => void;
 }
+
+function start(home: string, ...args: readonly string[]): Program {
+  const child = spawn('node', ['src/main.ts', ...args], {
+    cwd: example,
+    env: {
+      ...process.env,
+      IMGKIT_HOME: join(directory, home, 'state'),
+      IMGKIT_QEMU_HOME: join(directory, home),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const watchers = new Set<() => void>();
+  const take = (chunk: Buffer): void => {
+    output += String(chunk);
+    for (const watcher of watchers) watcher();
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return {
+    output: () => output,
+    ended,
+    signal: (name) => void child.kill(name),
+    shows: (text) =>
+      new Promise((resolve, reject) => {
+        const watcher = (): void => {
+          if (output.includes(text)) resolve();
+        };
+        watchers.add(watcher);
+        watcher();
+        void ended.then((code) => reject(new Error(`ended with ${code}:\n${output}`)));
+      }),
+  };
+}
+
+describe('the golden image example', () => {
+  it('bakes, verifies, publishes, deprecates, shares, boots the head, and cleans up', async ({
+    skip,
+  }) => {
+    if (missing !== undefined) skip(missing);
+    const program = start('first');
+    expect({ code: await program.ended, output: program.output() }).toMatchObject({ code: 0 });
+    const output = program.output();
+    expect(output).toMatch(/a machine booted from it serves: This is web, version 2/u);
+    expect(output).toMatch(/forUse warns: .*DEPRECATED.*web-2/u);
+    expect(output).toMatch(/^web-2 +2 +ACTIVE /mu);
+    expect(output).toMatch(/^web-1 +1 +DEPRECATED +web-2 /mu);
+    expect(output).toContain('No machine is left.');
+    expect(await machinesIn(directory)).toEqual([]);
+  }, 900_000);
+
+  it('uses what stands when it is started again, and says so', async ({ skip }) => {
+    if (missing !== undefined) skip(missing);
+    const program = start('first');
+    expect({ code: await program.ended, output: program.output() }).toMatchObject({ code: 0 });
+    const output = program.output();
+    expect(output.match(/exists already/gu)).toHaveLength(2);
+    expect(output).toMatch(/^web-1 +1 +DEPRECATED .*\(reused\)$/mu);
+    expect(output).not.toContain('phase-start');
+  }, 300_000);
+
+  it('cleans up at Ctrl-C and says what it did', async ({ skip }) => {
+    if (missing !== undefined) skip(missing);
+    const program = start('interrupted');
+    await program.shows('launch took');
+    program.signal('SIGINT');
+    expect(await program.ended).toBe(130);
+    expect(program.output()).toMatch(/SIGINT: stopping and cleaning up/u);
+    expect(program.output()).toMatch(/removed instance .*web-builder/u);
+    expect(program.output()).toMatch(/Stopped: every machine is removed/u);
+    expect(await machinesIn(directory)).toEqual([]);
+  }, 300_000);
+
+  it('leaves at once at the second Ctrl-C, says how to clean up, and can be cleaned up', async ({
+    skip,
+  }) => {
+    if (missing !== undefined) skip(missing);
+    const program = start('interrupted');
+    await program.shows('launch took');
+    program.signal('SIGINT');
+    await program.shows('Once more leaves at once.');
+    program.signal('SIGINT');
+    expect(await program.ended).toBe(130);
+    expect(program.output()).toContain('start --clean');
+    const cleaning = start('interrupted', '--clean');
+    expect({ code: await cleaning.ended, output: cleaning.output() }).toMatchObject({ code: 0 });
+    expect(await machinesIn(directory)).toEqual([]);
+  }, 300_000);
+});

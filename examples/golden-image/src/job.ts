@@ -74,11 +74,11 @@ async function shareFamily(kit: Imgkit, { screen, signal }: JobContext): Promise
   }
 }
 
+/** Boots the head, unless this very image was tried before: a run that succeeded isn't run again. */
 async function tryHead(kit: Imgkit, head: Image, { screen, signal }: JobContext): Promise<string> {
-  const workflow = tryImage(kit);
-  const id = `try-${head.name}-${Date.now()}`;
+  const id = `try-${head.name}-${(head.digest ?? head.createdAt).replace(/[^0-9a-z]/giu, '').slice(-16)}`;
   const input = { provider: 'team-b', image: formatRef(head.ref) };
-  const run = await kit.runs.start(workflow, input, { id, signal });
+  const run = await kit.runs.start(tryImage(kit), input, { id, signal, restart: true });
   const stop = (): void => void kit.runs.cancel(id, { reason: 'interrupted' });
   signal.addEventListener('abort', stop, { once: true });
   try {
