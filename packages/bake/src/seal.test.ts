@@ -32,7 +32,7 @@ describe.runIf(canChroot)('sealing', () => {
     root = await mkdtemp(join(tmpdir(), 'imgkit-seal-'));
     await mkdir(join(root, 'bin'));
     await copyFile(busybox, join(root, 'bin/busybox'));
-    for (const name of ['sh', 'rm', 'cat', 'grep', 'find', 'tr', 'sync', 'mkdir', 'ln'])
+    for (const name of ['sh', 'rm', 'cat', 'grep', 'find', 'tr', 'sync', 'mkdir', 'ln', 'sleep'])
       await symlink('busybox', join(root, 'bin', name));
     await put('dev/null', '');
     // Never the real ones, whatever the script does.
@@ -119,6 +119,17 @@ describe.runIf(canChroot)('sealing', () => {
       expect(await toldToPowerOff()).toBe(true);
       expect(await read('fstrim-was-called')).toContain('-a');
     }
+  });
+
+  it('waits for cloud-init to end, which would write its state again', async () => {
+    await put('etc/cloud/cloud.cfg', '');
+    await put('run/cloud-init/enabled', '');
+    await put('var/lib/cloud/sem/x', '');
+    const late = `(sleep 0.3; : >/run/cloud-init/result.json; : >/var/lib/cloud/late) & `;
+    const input = late + sealScript(login.publicKey, {});
+    const { status } = spawnSync('chroot', [root, '/bin/sh', '-s'], { input });
+    expect(status).toBe(0);
+    expect(await readdir(join(root, 'var/lib/cloud'))).toEqual([]);
   });
 
   it('makes a guest without cloud-init make host keys of its own', async () => {

@@ -76,7 +76,11 @@ if [ -d /etc/dropbear ]; then
   else echo 'imgkit-warning the host keys of dropbear stay: it does not run with -R'
   fi
 fi
-# The state of cloud-init, as its own clean --logs --seed has it.
+# The state of cloud-init, as its own clean --logs --seed has it; what still runs would write it again.
+if [ -e /run/cloud-init/enabled ]; then
+  i=0
+  while [ ! -e /run/cloud-init/result.json ] && [ $i -lt 600 ]; do sleep 0.2; i=$((i + 1)); done
+fi
 if [ -d /var/lib/cloud ]; then
   rm -rf /var/lib/cloud/* /run/cloud-init /var/log/cloud-init*.log
   rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init

@@ -2,7 +2,14 @@ import { family, ImgkitError } from '@imgkit/core';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { secret, shell, type BakeEvent, type BakeOptions, type Recipe } from '../src/index.ts';
+import {
+  file,
+  secret,
+  shell,
+  type BakeEvent,
+  type BakeOptions,
+  type Recipe,
+} from '../src/index.ts';
 import { setUp, web } from './bake-set-up.ts';
 
 async function collect(events: AsyncIterable<BakeEvent>): Promise<readonly BakeEvent[]> {
@@ -267,6 +274,35 @@ describe('a bake that fails', () => {
     expect(guests.log.filter((line) => line === 'flaky')).toHaveLength(3);
     expect(guests.log.filter((line) => line === 'restarts')).toHaveLength(1);
     expect(events.filter(({ type }) => type === 'retry')).toHaveLength(2);
+  });
+
+  it('ends a script that takes too long, as often as it is tried', async () => {
+    const { run, guests } = await setUp();
+    guests.scripts.set('endless', { wait: new Promise(() => {}), output: 'still here\n' });
+    const endless = shell({ inline: ['endless'], timeout: '50ms', maxRetries: 1 });
+    const baking = run(web({ provision: [endless] }));
+    const events = await collect(baking);
+    await expect(baking).rejects.toMatchObject({
+      code: 'OPERATION_FAILED',
+      message: expect.stringContaining('took longer than 50ms'),
+      data: { reason: 'late', output: ['still here', 'still here'] },
+    });
+    expect(events.filter(({ type }) => type === 'retry')).toHaveLength(1);
+  });
+
+  it('tells which file could not be carried', async () => {
+    const { run, guests, directory } = await setUp();
+    const log = file({
+      direction: 'download',
+      source: '/var/log/x',
+      destination: join(directory, 'x'),
+    });
+    const upload = file({ content: 'x', destination: '/etc/x' });
+    await expect(run(web({ provision: [upload, log] }))).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      data: { step: 'provision[1] download /var/log/x' },
+    });
+    expect(guests.log).toContain('upload /etc/x');
   });
 
   it('is refused before anything is created', async () => {

@@ -25,6 +25,7 @@ export interface FakeScript {
 interface Job {
   readonly output: string;
   readonly end: Promise<number>;
+  readonly kill: () => void;
   cuts: number;
 }
 
@@ -161,6 +162,11 @@ export class FakeGuests {
       this.#goDown(guest, down === 'reboot');
       return ok();
     }
+    const doomed = /kill -TERM[^]*IMGKIT_JOB=([\w-]+)/u.exec(program)?.[1];
+    if (doomed !== undefined) {
+      guest.jobs.get(doomed)?.kill();
+      return ok();
+    }
     const token = /imgkit-job (\S+) nowhere/u.exec(program)?.[1];
     if (token !== undefined) return this.#job(guest, token, program, cut);
     this.log.push(program === '' ? command : 'program');
@@ -199,11 +205,13 @@ export class FakeGuests {
       ([, key]) => key !== 'IMGKIT_JOB',
     );
     const shown = variables.map(([, key, value]) => `${key}=${value}\n`).join('');
+    const killed = Promise.withResolvers<'killed'>();
     const job: Job = {
       output: output.replace('$ENV', shown),
       cuts,
+      kill: () => killed.resolve('killed'),
       end: (async () => {
-        await wait;
+        if ((await Promise.race([wait, killed.promise])) === 'killed') return 143;
         this.#note(guest, name);
         if (reboots) setImmediate(() => this.#goDown(guest, true));
         return exitCode;
