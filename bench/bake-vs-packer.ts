@@ -1,12 +1,12 @@
 // The same bake with Debian's Packer and with imgkit, in turns: same base file, same scripts, same
 // accelerator, memory and processors. Prints every run, the medians and their ratio.
 //
-//   node bench/bake-vs-packer.ts [--base debian|tiny] [--rounds 3] [--directory path] [--verbose]
+//   node bench/bake-vs-packer.ts [--rounds 3] [--directory path] [--verbose]
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { debianBase, tinyBase } from '@imgkit/qemu';
+import { debianBase } from '@imgkit/qemu';
 import { bakeWithImgkit } from './bake-vs-packer/imgkit-side.ts';
 import { bakeWithPacker } from './bake-vs-packer/packer-side.ts';
 import { run, scripts, type Work } from './bake-vs-packer/work.ts';
@@ -17,21 +17,19 @@ const unchangedSeconds = 1;
 
 const { values } = parseArgs({
   options: {
-    base: { type: 'string', default: 'debian' },
     rounds: { type: 'string', default: '3' },
     directory: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
-const builder = values.base === 'tiny' ? tinyBase() : debianBase();
 const cache = resolve(values.directory ?? join(tmpdir(), 'imgkit-bench-bases'));
 const directory = await mkdtemp(join(tmpdir(), 'imgkit-bench-'));
 const print = (line: string): void => void (values.verbose && console.log(line));
 const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
 
 try {
-  const { path, sha256, description } = await builder.build(cache);
+  const { path, sha256, description } = await debianBase().build(cache);
   const archive = join(directory, 'app.tar');
   await run('tar', ['-cf', archive, '-C', scripts, 'provision-1.sh', 'provision-2.sh']);
   const work: Work = { base: { path, sha256 }, archive, cpus: 2, memoryMib: 1024 };

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { runTool } from '../formats/tool.ts';
 import { masterBootRecord, writeBootDisk } from './boot-disk.ts';
+import { giveToRoot } from './ownership.ts';
 import { requirePrograms } from './programs.ts';
 
 let directory: string;
@@ -55,5 +56,28 @@ describe.skipIf(missing !== undefined)('writeBootDisk', () => {
     const details = await runTool('debugfs', ['-R', 'show_super_stats -h', partition]);
     expect(details).toContain(uuid);
     await runTool('e2fsck', ['-fn', partition]);
+  });
+
+  it('has files that all belong to root, whoever made the disk', async () => {
+    const root = join(directory, 'root');
+    await mkdir(join(root, 'a b'), { recursive: true });
+    await writeFile(join(root, 'a b/file'), 'x');
+    const path = join(directory, 'disk.raw');
+    const device = `${path}?offset=1048576`;
+    const uuid = randomUUID();
+    const rest = { root, uuid, label: 'test', scratch: directory, signal: undefined };
+    await writeBootDisk({ path, sizeMib: 32, ...rest });
+    const owner = async (file: string): Promise<string> =>
+      /User: +(\d+) +Group: +(\d+)/
+        .exec(await runTool('debugfs', ['-R', `stat "${file}"`, device]))
+        ?.slice(1)
+        .join(':') ?? 'unknown';
+    for (const file of ['/', '/a b', '/a b/file']) {
+      await runTool('debugfs', ['-w', '-R', `set_inode_field "${file}" uid 1000`, device]);
+      await runTool('debugfs', ['-w', '-R', `set_inode_field "${file}" gid 1000`, device]);
+      expect(await owner(file)).toBe('1000:1000');
+    }
+    await giveToRoot(device, root, directory, undefined);
+    for (const file of ['/', '/a b', '/a b/file']) expect(await owner(file)).toBe('0:0');
   });
 });

@@ -2,6 +2,7 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { runTool } from '../formats/tool.ts';
+import { giveToRoot } from './ownership.ts';
 
 const sector = 512;
 const mib = 1024 * 1024;
@@ -62,6 +63,9 @@ export async function writeBootDisk(disk: BootDisk): Promise<void> {
   const content = ['-L', label, '-U', uuid, '-d', root];
   const size = `${(sizeMib - partitionStart / mib) * 1024}k`;
   await runTool('mke2fs', [...format, ...content, path, size], { signal });
+  if (process.getuid?.() !== 0) {
+    await giveToRoot(`${path}?offset=${partitionStart}`, root, scratch, signal);
+  }
   const core = join(scratch, 'core.img');
   const early = join(scratch, 'early.cfg');
   await writeFile(early, earlyConfiguration);

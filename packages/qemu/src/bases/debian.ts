@@ -11,7 +11,6 @@ import type { BaseBuilder } from './base-image.ts';
 import { writeBootDisk } from './boot-disk.ts';
 import { buildOnce, recipeDigest, type Recipe, type Workshop } from './build-cache.ts';
 import { debianFiles, debianFinish, debianLinks, debianPackages } from './debian-files.ts';
-import { giveToRoot } from './ownership.ts';
 import { requirePrograms, type Requirement } from './programs.ts';
 
 /** What a Debian base image is made with. */
@@ -84,7 +83,7 @@ async function makeDebian(
 ): Promise<string> {
   const { directory, signal, report } = workshop;
   const isRoot = process.getuid?.() === 0;
-  await requirePrograms(isRoot ? needed : [...needed, 'debugfs']);
+  await requirePrograms(isRoot ? needed : [...needed, 'debugfs', 'newuidmap']);
   const mirror = await chooseMirror(asked);
   const uuid = randomUUID();
   const overlay = await writeOverlay(directory, uuid);
@@ -111,7 +110,6 @@ async function makeDebian(
     scratch: directory,
     signal,
   });
-  await giveToRoot(raw, root, directory, signal);
   const image = join(directory, 'disk.qcow2');
   await convert(raw, image, { from: 'raw', to: 'qcow2', signal });
   return image;

@@ -6,17 +6,16 @@ import { ImgkitError } from '@imgkit/core';
 import { runTool } from '../formats/tool.ts';
 
 /**
- * Makes root the owner of everything in the file system of the disk `raw`, which was filled from
- * the directory `root`. Needed when it wasn't root who filled it, since files keep their owners;
- * done inside the image, so that it takes no privilege.
+ * Makes root the owner of everything in the file system `device`, as debugfs names it, which was
+ * filled from the directory `root`. Needed when it wasn't root who filled it, since files keep
+ * their owners; done inside the image, so that it takes no privilege.
  */
 export async function giveToRoot(
-  raw: string,
+  device: string,
   root: string,
   scratch: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (process.getuid?.() === 0) return;
   const paths = ['', ...(await readdir(root, { recursive: true }))].map((path) => `/${path}`);
   const unsafe = paths.find((path) => /["\n]/.test(path));
   if (unsafe !== undefined) {
@@ -27,8 +26,5 @@ export async function giveToRoot(
     ['uid', 'gid'].map((field) => `set_inode_field "${path}" ${field} 0\n`),
   );
   await writeFile(commands, lines.join(''));
-  await runTool('debugfs', ['-w', '-f', commands, `${raw}?offset=1048576`], {
-    signal,
-    onOutput: () => {},
-  });
+  await runTool('debugfs', ['-w', '-f', commands, device], { signal, onOutput: () => {} });
 }

@@ -20,6 +20,7 @@ const packages = {
   ldd: 'libc-bin',
   mke2fs: 'e2fsprogs',
   mmdebstrap: 'mmdebstrap',
+  newuidmap: 'uidmap',
   'qemu-img': 'qemu-utils',
   resize2fs: 'e2fsprogs',
   setpriv: 'util-linux',

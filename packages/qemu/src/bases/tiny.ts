@@ -12,7 +12,6 @@ import type { BaseBuilder } from './base-image.ts';
 import { writeBootDisk } from './boot-disk.ts';
 import { buildOnce, recipeDigest, type Recipe, type Workshop } from './build-cache.ts';
 import { newcArchive, type ArchiveEntry } from './newc-archive.ts';
-import { giveToRoot } from './ownership.ts';
 import { installLine, requirePrograms, type Requirement } from './programs.ts';
 import { initScript, tinyDirectories, tinyFiles, tinyModules } from './tiny-files.ts';
 
@@ -119,7 +118,6 @@ async function makeTiny(
     scratch: directory,
     signal,
   });
-  await giveToRoot(raw, root, directory, signal);
   const image = join(directory, 'disk.qcow2');
   await convert(raw, image, { from: 'raw', to: 'qcow2', signal });
   return image;
