@@ -375,8 +375,12 @@ describe('a bake that is cancelled', () => {
     guests.scripts.set('configure', { wait: hold.promise });
     const stop = new AbortController();
     const baking = run(web(), { version: '1', signal: stop.signal });
-    for await (const event of baking)
+    const removed: string[] = [];
+    for await (const event of baking) {
       if (event.type === 'step-start' && event.message.includes('configure')) stop.abort();
+      if (event.type === 'resource' && event.change === 'removed') removed.push(event.kind);
+    }
+    expect(removed).toEqual(['instance']);
     await expect(baking).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(standing()).toEqual([]);
     expect(await readdir(join(directory, 'state/bake-keys'))).toEqual([]);
