@@ -71,18 +71,30 @@ export const requirements = [
   command('dropbearconvert', 'dropbear-bin', 'converts host keys for it'),
   command('grub-mkimage', 'grub-common', 'makes base images bootable'),
   file('/usr/lib/grub/i386-pc/boot.img', 'grub-pc-bin', 'makes base images bootable'),
-  command('sfdisk', 'fdisk', 'partitions base images'),
   command('mke2fs', 'e2fsprogs', 'makes their file systems'),
-  command('cpio', 'cpio', 'packs the initramfs of the tiny base image'),
+  {
+    name: 'newuidmap',
+    debianPackage: 'uidmap',
+    why: 'makes the Debian base image without being root',
+    met: (system) => system.isRoot || system.hasCommand('newuidmap'),
+  },
 ];
 
-const usage = `usage: node scripts/prepare-system.mjs [--check | --help]
+/** What the tests check our own work with. @type {readonly Requirement[]} */
+export const testRequirements = [
+  command('cpio', 'cpio', 'reads the initramfs that the tests made'),
+  command('fsck.fat', 'dosfstools', 'checks the seed volumes that the tests made'),
+  command('ssh-keygen', 'openssh-client', 'reads the keys that the tests made'),
+];
+
+const usage = `usage: node scripts/prepare-system.mjs [--check] [--tests] [--help]
 
 Makes sure that the programs imgkit needs are installed. As root on Debian or
 Ubuntu it installs those that are missing and says so first; elsewhere it prints
 the line to type and exits with 1.
 
   --check   only look; exit with 1 if something is missing
+  --tests   also what only the tests need
   --help    print this text
 `;
 
@@ -98,13 +110,14 @@ export function prepareSystem(args, system) {
     system.print(usage);
     return 0;
   }
-  const unknown = args.find((arg) => arg !== '--check');
+  const unknown = args.find((arg) => arg !== '--check' && arg !== '--tests');
   if (unknown !== undefined) {
     system.print(`unknown option ${unknown}\n\n${usage}`);
     return 2;
   }
 
-  const missing = requirements.filter((requirement) => !requirement.met(system));
+  const wanted = args.includes('--tests') ? [...requirements, ...testRequirements] : requirements;
+  const missing = wanted.filter((requirement) => !requirement.met(system));
   if (missing.length === 0) return 0;
   const packages = [...new Set(missing.map((requirement) => requirement.debianPackage))];
   const mayInstall = system.isRoot && system.hasApt && !args.includes('--check');
@@ -130,7 +143,7 @@ export function prepareSystem(args, system) {
     '--no-install-recommends',
     ...packages,
   ]);
-  const still = requirements.filter((requirement) => !requirement.met(system));
+  const still = wanted.filter((requirement) => !requirement.met(system));
   if (code === 0 && still.length === 0) return 0;
   system.print(
     `apt-get did not bring ${still.map(({ name }) => name).join(', ') || 'everything'}.`,

@@ -3,7 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isStaticProgram, prepareSystem, requirements } from '../scripts/prepare-system.mjs';
+import {
+  isStaticProgram,
+  prepareSystem,
+  requirements,
+  testRequirements,
+} from '../scripts/prepare-system.mjs';
 import { root } from './support/repository.ts';
 
 const script = join(root, 'scripts/prepare-system.mjs');
@@ -84,6 +89,21 @@ describe('prepare-system', () => {
     },
   );
 
+  it.each(testRequirements.map((requirement) => [requirement.name, requirement] as const))(
+    'asks for %s only for the tests',
+    (name, { debianPackage }) => {
+      expect(prepareSystem([], machine([name]))).toBe(0);
+      const system = machine([name]);
+      expect(prepareSystem(['--tests'], system)).toBe(0);
+      expect(system.commands.at(-1)).toMatch(new RegExp(` ${debianPackage}$`));
+    },
+  );
+
+  it('needs newuidmap only without root', () => {
+    expect(prepareSystem([], machine(['newuidmap']))).toBe(0);
+    expect(prepareSystem([], machine(['newuidmap'], { isRoot: false }))).toBe(1);
+  });
+
   it('prints the line to type and installs nothing without the right to', () => {
     const system = machine(['mmdebstrap'], { isRoot: false });
     expect(prepareSystem([], system)).toBe(1);
@@ -91,14 +111,14 @@ describe('prepare-system', () => {
   });
 
   it('names the packages and installs nothing on another system', () => {
-    const system = machine(['cpio'], { hasApt: false });
+    const system = machine(['mmdebstrap'], { hasApt: false });
     expect(prepareSystem([], system)).toBe(1);
     expect(system.commands).toEqual([]);
-    expect(system.lines.at(-1)).toBe('  cpio');
+    expect(system.lines.at(-1)).toBe('  mmdebstrap');
   });
 
   it('only looks with --check', () => {
-    const system = machine(['sfdisk']);
+    const system = machine(['qemu-img']);
     expect(prepareSystem(['--check'], system)).toBe(1);
     expect(system.commands).toEqual([]);
     expect(prepareSystem(['--check'], machine([]))).toBe(0);
