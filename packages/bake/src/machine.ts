@@ -64,6 +64,8 @@ export interface MachineOptions {
   readonly bootTimeoutMs: number;
   /** Whether it was resumed, so that it needn't boot. */
   readonly resumed: boolean;
+  /** How often to look whether it still runs, while it doesn't answer, in milliseconds. Default: 3000. */
+  readonly watchMs?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -203,23 +205,48 @@ export class ProviderMachine implements Machine, AsyncDisposable {
   }
 
   async #connect(timeoutMs: number): Promise<Communicator> {
-    const { connect, instances, signal, user, keys } = this.#options;
+    const { connect, instances, user, keys } = this.#options;
     const { privateKey, hostKey } = await keys();
-    const endpoint = await instances.endpoint(this.instance, 22, { signal });
+    const endpoint = await instances.endpoint(this.instance, 22, { signal: this.#options.signal });
     const hostKeys = hostKey === undefined ? endpoint.hostKeys : [hostKey, ...endpoint.hostKeys];
-    const guest = await connect({
-      provider: this.provider,
-      instance: this.instance,
-      endpoint,
-      user,
-      privateKey,
-      hostKeys,
-      listening: this.#listening,
-      timeoutMs,
-      signal,
-    });
-    this.#listening = true;
-    return guest;
+    const { provider, instance } = this;
+    const gone = new AbortController();
+    const signal = AbortSignal.any([this.#options.signal, gone.signal]);
+    const watching = this.#watch(gone);
+    try {
+      const guest = await connect({
+        provider,
+        instance,
+        endpoint,
+        user,
+        privateKey,
+        hostKeys,
+        listening: this.#listening,
+        timeoutMs,
+        signal,
+      });
+      this.#listening = true;
+      return guest;
+    } catch (error) {
+      throw gone.signal.aborted ? gone.signal.reason : error;
+    } finally {
+      clearInterval(watching);
+    }
+  }
+
+  /** Looks whether there still is a machine to wait for: one that has stopped never answers. */
+  #watch(gone: AbortController): NodeJS.Timeout {
+    const { instances, signal } = this.#options;
+    const look = async () => {
+      // What can't be asked now is asked again.
+      const machine = await instances.get(this.instance, { signal }).catch(() => undefined);
+      if (machine === undefined || ['RUNNING', 'PENDING'].includes(machine.status)) return;
+      const why = machine.reason === undefined ? '' : `: ${machine.reason}`;
+      const message = `the machine is ${machine.status} instead of answering${why}`;
+      const details = { provider: this.provider, operation: 'connect', resource: this.instance };
+      gone.abort(new ImgkitError('OPERATION_FAILED', message, details));
+    };
+    return setInterval(() => void look(), this.#options.watchMs ?? 3000);
   }
 
   /** Tells the guest to go down, and waits until the connection tells that it does. */

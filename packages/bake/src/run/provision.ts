@@ -69,10 +69,12 @@ async function explain(
   output: readonly string[],
 ): Promise<Error> {
   const known = ImgkitError.is(error) ? error : undefined;
+  // A machine that could not be reached for as long as it may take is not tried again.
+  const code = known === undefined || known.code === 'TIMEOUT' ? 'OPERATION_FAILED' : known.code;
   const message = error instanceof Error ? error.message : String(error);
   const end = output.length === 0 ? '' : `; it printed last: ${output.slice(-3).join(' | ')}`;
   return redactor.error(
-    new ImgkitError(known?.code ?? 'OPERATION_FAILED', `step "${name}" failed: ${message}${end}`, {
+    new ImgkitError(code, `step "${name}" failed: ${message}${end}`, {
       provider: machine.provider,
       operation: known?.operation ?? provisioner.kind,
       resource: known?.resource ?? machine.instance,
