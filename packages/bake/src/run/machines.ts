@@ -168,13 +168,15 @@ export class RunMachines {
     });
   }
 
-  /** Waits until the verifier can be reached, and makes sure that what it was started from had been sealed. */
+  /** Waits until the verifier has booted to its end, since services are what is verified, and makes sure that what it was started from had been sealed. */
   bootVerifier(machine: ProviderMachine, image: string): Promise<void> {
     const { provider } = this.#parts;
     return this.#guestStep('boot verifier', machine, async ({ signal }) => {
       const guest = await machine.guest();
       // The last thing that sealing removes. Where it stands, the disk was taken before sealing was done.
-      const { exitCode } = await guest.exec(`[ ! -e ${sealMark} ]`, { signal });
+      const { exitCode } = await guest.exec(`[ ! -e ${sealMark} ] || exit 1\n${awaitBoot}`, {
+        signal,
+      });
       if (exitCode === 0) return;
       throw new ImgkitError('OPERATION_FAILED', 'the candidate was captured before it was sealed', {
         provider: provider.name,
@@ -243,6 +245,10 @@ export class RunMachines {
     return this.#parts.redactor.text(text).split(/\r?\n/u).slice(-40);
   }
 }
+
+/** Waits, but not forever, until systemd has started what it starts. A service that fails is for the checks to find. */
+const awaitBoot = `[ ! -d /run/systemd/system ] || timeout 300 systemctl is-system-running --wait >/dev/null 2>&1
+exit 0`;
 
 /** Waits for a long call, and shows how far it has come: what is new, and every twentieth of it. */
 export async function followed<T>(operation: Operation<T>, context: StepContext): Promise<T> {
