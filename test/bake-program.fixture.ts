@@ -1,0 +1,106 @@
+import { createImgkit, family, ImgkitError } from '@imgkit/core';
+import {
+  bake,
+  file,
+  reboot,
+  recipe,
+  secret,
+  shell,
+  type FileOptions,
+  type Provisioner,
+  type RecipeOptions,
+  type ShellOptions,
+} from '@imgkit/bake';
+import { qemu } from '@imgkit/qemu';
+import { join } from 'node:path';
+
+// A program that bakes, as a user's would, for the tests to watch, to interrupt and to kill. What it is to bake is told by its argument; what happens it
+// tells by lines of JSON.
+
+/** A step, as text can tell it. */
+export type Step =
+  | { readonly shell: Omit<ShellOptions, 'secrets'>; readonly secrets?: Record<string, string> }
+  | { readonly file: FileOptions }
+  | { readonly reboot: true };
+
+/** What is to be baked. */
+export interface Job extends Omit<Partial<RecipeOptions>, 'provision' | 'verify'> {
+  /** Has the store and the state. */
+  readonly directory: string;
+  readonly name?: string;
+  readonly provision: readonly Step[];
+  readonly verify?: readonly Step[];
+  readonly version?: string;
+  readonly force?: boolean;
+  readonly keepOnFailure?: boolean;
+}
+
+/** What it tells. */
+export type Line =
+  | { readonly tells: 'ready' }
+  | ({ readonly tells: 'event'; readonly type: string; readonly message: string } & Record<
+      string,
+      unknown
+    >)
+  | {
+      readonly tells: 'result';
+      readonly name: string;
+      readonly id: string;
+      readonly reused: boolean;
+      readonly predecessors: readonly string[];
+      readonly durationMs: number;
+    }
+  | {
+      readonly tells: 'error';
+      readonly code: string;
+      readonly message: string;
+      readonly hint: string | undefined;
+      readonly data: unknown;
+      readonly runId: string | undefined;
+    };
+
+function tell(line: Line): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+function provisioner(step: Step): Provisioner {
+  if ('file' in step) return file(step.file);
+  if ('reboot' in step) return reboot();
+  const secrets = Object.fromEntries(
+    Object.entries(step.secrets ?? {}).map(([name, value]) => [name, secret(value)]),
+  );
+  return shell({ ...step.shell, secrets });
+}
+
+const job: Job = JSON.parse(process.argv[2] ?? '');
+const { directory, name = 'app', version, force, keepOnFailure, ...rest } = job;
+let runId: string | undefined;
+try {
+  const one = recipe(name, {
+    from: { qemu: family('base') },
+    family: name,
+    machineType: { cpus: 1, memoryBytes: 256 * 2 ** 20 },
+    ...rest,
+    provision: job.provision.map(provisioner),
+    verify: (job.verify ?? []).map(provisioner),
+  });
+  await using kit = await createImgkit({
+    providers: [qemu({ directory: join(directory, 'store') })],
+    stateDirectory: join(directory, 'state'),
+  });
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  tell({ tells: 'ready' });
+  const run = bake(kit, one, { version, force, keepOnFailure, signal: interrupt.signal });
+  for await (const event of run) tell({ tells: 'event', ...event });
+  runId = run.ids['qemu'];
+  const [baked] = (await run).images;
+  if (baked === undefined) throw new Error('nothing was baked');
+  const { image, reused, predecessors, durationMs } = baked;
+  tell({ tells: 'result', name: image.name, id: image.ref.id, reused, predecessors, durationMs });
+} catch (error) {
+  if (!ImgkitError.is(error)) throw error;
+  const { code, message, hint, data } = error;
+  tell({ tells: 'error', code, message, hint, data, runId });
+  process.exitCode = 1;
+}
