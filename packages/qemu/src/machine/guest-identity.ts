@@ -11,9 +11,9 @@ const blocks = identityBytes / identityBlock;
 
 /**
  * The script that, run in a guest as root, makes it ready to be saved: it leaves a process behind
- * that looks at the seed disk ten times a second. In the machine that is saved the disk never
- * changes; in one that is resumed from the saved state it holds a new identity, which that process
- * puts on and acknowledges on the console. Nothing of it is ever on the guest's disk.
+ * that looks at the seed disk ten times a second. In a machine that is resumed from the saved state
+ * the disk holds a new identity, which that process puts on and acknowledges on the console; in the
+ * one that was saved it is told to end. Nothing of it is ever on the guest's disk.
  */
 export const guestWaiterScript = `#!/bin/sh
 set -eu
@@ -32,22 +32,25 @@ cat > /run/imgkit-waiter/wait <<'WAITER'
 cd /run/imgkit-waiter
 block() { dd if="$1" of="$4" bs=${identityBlock} skip="$2" count="$3" iflag=direct 2> /dev/null; }
 block "$1" "$2" 1 header
-read -r magic version first size < header
+read -r known < header
+first=\${known#* * }
+first=\${first%% *}
 echo $$ > pid
 while :; do
   sleep 0.1
-  block "$1" "$2" 1 header || continue
-  read -r magic version nonce size < header || continue
-  [ "$nonce" = "$first" ] && continue
+  block "$1" "$2" 1 header && read -r line < header || continue
+  [ "$line" = "$known" ] && continue
+  read -r magic version nonce size saves < header
   [ "$magic $version" = 'imgkit-identity 1' ] || continue
+  [ "$nonce" = "$first" ] && break
   block "$1" $(($2 + 1)) ${blocks - 1} script
   result=failed
   head -c "$size" script > identity && sh identity > log 2>&1 && result=ready
   [ $result = ready ] || tail -n 5 log > /dev/ttyS0
   printf '\\nimgkit-identity %s %s\\n' "$nonce" $result > /dev/ttyS0
-  rm -rf /run/imgkit-waiter
-  exit
+  break
 done
+rm -rf /run/imgkit-waiter
 WAITER
 setsid sh /run/imgkit-waiter/wait "$disk" $((sectors / ${identityBlock / 512} - ${blocks})) < /dev/null > /dev/null 2>&1 &
 tries=0
@@ -57,12 +60,6 @@ until [ -s /run/imgkit-waiter/pid ]; do
   sleep 0.05
 done
 sync
-`;
-
-/** The script that ends the waiting in the machine that was saved, once it has been saved. */
-export const guestWaiterStopScript = `#!/bin/sh
-[ ! -s /run/imgkit-waiter/pid ] || kill "$(cat /run/imgkit-waiter/pid)" 2> /dev/null
-rm -rf /run/imgkit-waiter
 `;
 
 /** Who a resumed machine was, and who it becomes. */

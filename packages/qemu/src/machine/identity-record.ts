@@ -1,3 +1,5 @@
+import { open } from 'node:fs/promises';
+
 import { ImgkitError } from '@imgkit/core';
 
 /** What a machine resumed from a saved state becomes. */
@@ -27,7 +29,30 @@ export function identityRecord(identity: Identity): Buffer {
       `an identity script of ${script.length} bytes is too long`,
     );
   }
-  record.write(`imgkit-identity 1 ${identity.nonce} ${script.length}\n`);
+  record.write(header(identity.nonce, script.length, 0));
   script.copy(record, identityBlock);
   return record;
+}
+
+/**
+ * Changes the record of a running machine so that a guest that waits for a new identity stops
+ * waiting: it is the one that was saved, and goes on as it is.
+ *
+ * @param offset - Where the record begins in the seed disk `path`, in bytes.
+ */
+export async function endWaiting(path: string, offset: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  const block = Buffer.alloc(identityBlock);
+  await file.read(block, 0, block.length, offset);
+  const [, nonce, bytes, saves] =
+    /^imgkit-identity 1 (\S+) (\d+) (\d+)\n/.exec(block.toString()) ?? [];
+  if (nonce === undefined) {
+    throw new ImgkitError('FAILED_PRECONDITION', `${path} holds no identity record`);
+  }
+  block.fill(0).write(header(nonce, Number(bytes), Number(saves) + 1));
+  await file.write(block, 0, block.length, offset);
+}
+
+function header(nonce: string, bytes: number, saves: number): string {
+  return `imgkit-identity 1 ${nonce} ${bytes} ${saves}\n`;
 }

@@ -17,7 +17,9 @@ import {
   type MachineDisk,
 } from './configuration.ts';
 import { type Machine, type MachineCallOptions } from './machine.ts';
+import { endWaiting } from './identity-record.ts';
 import type { QmpClient } from './qmp.ts';
+import { volumeBytes } from './seed.ts';
 import { pollUntil } from './waiting.ts';
 
 const manifestSchema = z.object({
@@ -96,6 +98,7 @@ export async function saveState(
       }
       await writeMemory(client, join(temporary, machineFiles.memory), options);
     });
+    await endWaiting(join(machine.directory, machineFiles.seed), volumeBytes);
     for (const disk of configuration.disks)
       await linkChain(machine.directory, temporary, disk.file);
     const state: SavedState = {

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fatVolume, type VolumeFile } from './fat.ts';
-import { identityBytes } from './identity-record.ts';
-import { seedDisk } from './seed.ts';
+import { endWaiting, identityBytes } from './identity-record.ts';
+import { seedDisk, volumeBytes } from './seed.ts';
 import { createHostKey } from './host-key.ts';
 
 /** Reads a FAT12 volume the way a guest does: boot sector, root folder with long names, cluster chains. */
@@ -138,9 +138,28 @@ describe('seedDisk', () => {
   it('holds the identity record in its last blocks, which the volume does not reach', () => {
     const disk = seedDisk(settings, { nonce: 'abc', script: 'echo hello' });
     const record = disk.subarray(disk.length - identityBytes);
-    expect(record.toString('utf8', 0, 33)).toBe('imgkit-identity 1 abc 10\n\0\0\0\0\0\0\0\0');
+    expect(record.toString('utf8', 0, 29)).toBe('imgkit-identity 1 abc 10 0\n\0\0');
     expect(record.toString('utf8', 4096, 4106)).toBe('echo hello');
     expect(disk.readUInt16LE(19) * 512).toBe(disk.length - identityBytes);
+  });
+
+  it('is changed in place when a machine was saved, and nothing else of it', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'imgkit-seed-'));
+    try {
+      const path = join(directory, 'seed.img');
+      const before = seedDisk(settings, { nonce: 'abc', script: 'echo hello' });
+      await writeFile(path, before);
+      await endWaiting(path, volumeBytes);
+      await endWaiting(path, volumeBytes);
+      const after = await readFile(path);
+      expect(after.toString('utf8', volumeBytes, volumeBytes + 29)).toBe(
+        'imgkit-identity 1 abc 10 2\n\0\0',
+      );
+      after.copy(before, volumeBytes, volumeBytes, volumeBytes + 4096);
+      expect(after.equals(before)).toBe(true);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 
   it('always has the same size, since a resumed machine must find the disk it knew', () => {

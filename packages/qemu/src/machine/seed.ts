@@ -2,8 +2,8 @@ import { fatVolume } from './fat.ts';
 import { identityBytes, identityRecord, type Identity } from './identity-record.ts';
 import { metaData, startupScript, userData, type GuestSettings } from './user-data.ts';
 
-/** The size of the seed disk's volume in bytes: what may be told to a guest is a little less. */
-const volumeBytes = 4 * 1024 * 1024;
+/** The size of the seed disk's volume in bytes, behind which the identity record begins. */
+export const volumeBytes = 4 * 1024 * 1024;
 
 /** The serial number by which a guest finds its seed disk among its block devices. */
 export const seedSerial = 'imgkit-seed';
