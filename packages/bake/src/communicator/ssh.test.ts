@@ -124,11 +124,13 @@ describe.each(userLands)('a connection to a guest with the user land of %s', (la
 
   it('hands output over while the command runs', async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
-    const running = guest.exec('echo first; read -r line; echo "$line"', {
+    const go = join(server.directory, 'go');
+    const running = guest.exec(`echo first; while [ ! -e ${go} ]; do sleep 0.05; done`, {
       onStdout: (bytes) => resolve(bytes.toString()),
     });
     expect(await promise).toBe('first\n');
-    expect(await running).toMatchObject({ stdout: '' });
+    await mkdir(go);
+    expect(await running).toMatchObject({ exitCode: 0, stdout: '' });
   });
 
   it('stops a command at its signal', async () => {
