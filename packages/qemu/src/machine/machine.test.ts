@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,10 +9,10 @@ import { commandLine, layout, machineFiles } from './command-line.ts';
 import { readConfiguration, writeConfiguration } from './configuration.ts';
 import { consoleTail } from './console.ts';
 import { launchFailure } from './launch-failure.ts';
-import { forwardedPorts, Machine } from './machine.ts';
+import { Machine } from './machine.ts';
+import { forwardedPorts } from './run-state.ts';
 import { testConfiguration } from './test-configuration.ts';
 import { findProcess, isMachine } from './process-proof.ts';
-import { waitForService } from './readiness.ts';
 
 let directory: string;
 let child: ChildProcess | undefined;
@@ -243,56 +242,3 @@ describe('consoleTail', () => {
     expect(await consoleTail(directory, 14)).toBe('third\n');
   });
 });
-
-const alive = async (): Promise<boolean> => true;
-const dead = async (): Promise<boolean> => false;
-const console = async (): Promise<string> => 'Kernel panic\n';
-
-describe('waitForService', () => {
-  it('outlives connections that are taken and never answered', async () => {
-    let calls = 0;
-    const server = createServer((socket) => {
-      calls += 1;
-      socket.on('error', () => {});
-      if (calls > 3) socket.write('SSH-2.0-test\r\nand more');
-    });
-    const port = await listening(server);
-    try {
-      const greeting = await waitForService({ port, timeoutMs: 5000, isAlive: alive, console });
-      expect(greeting).toBe('SSH-2.0-test');
-    } finally {
-      server.close();
-    }
-  });
-
-  it('ends with what the guest printed last, at the deadline or when the machine has ended', async () => {
-    const port = 1;
-    await expect(
-      waitForService({ port, timeoutMs: 50, isAlive: alive, console }),
-    ).rejects.toMatchObject({
-      code: 'TIMEOUT',
-      data: { console: expect.stringContaining('Kernel panic') },
-    });
-    await expect(
-      waitForService({ port, timeoutMs: 20_000, isAlive: dead, console }),
-    ).rejects.toMatchObject({
-      code: 'OPERATION_FAILED',
-    });
-  });
-
-  it('stops when it is aborted', async () => {
-    const signal = AbortSignal.timeout(30);
-    await expect(
-      waitForService({ port: 1, timeoutMs: 20_000, isAlive: alive, console, signal }),
-    ).rejects.toMatchObject({
-      code: 'CANCELLED',
-    });
-  });
-});
-
-async function listening(server: ReturnType<typeof createServer>): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}

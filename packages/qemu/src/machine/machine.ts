@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import { ImgkitError } from '@imgkit/core';
-import { z } from 'zod';
 
 import { cancelled, systemCode, throwIfAborted, toolMissing } from '../errors.ts';
 import { commandLine, machineFiles } from './command-line.ts';
@@ -18,6 +17,7 @@ import { requireFree } from './hold.ts';
 import { launchFailure } from './launch-failure.ts';
 import { findProcess, isMachine } from './process-proof.ts';
 import { QmpClient } from './qmp.ts';
+import { forwardedPorts, proceed } from './run-state.ts';
 import { pollUntil } from './waiting.ts';
 
 /** How a call to a machine is made. */
@@ -240,23 +240,4 @@ export class Machine {
       throw error;
     }
   }
-}
-
-const statusSchema = z.object({ status: z.string() });
-
-/** What QEMU says that the machine does: `running`, `paused`, `inmigrate`… */
-export async function runState(client: QmpClient): Promise<string> {
-  return statusSchema.parse(await client.execute('query-status')).status;
-}
-
-// A program that died while it saved a machine left it paused.
-async function proceed(client: QmpClient): Promise<void> {
-  const state = await runState(client);
-  if (state === 'paused' || state === 'postmigrate') await client.execute('cont');
-}
-
-/** Which host port leads to each port of the guest, from what QEMU's `info usernet` prints. */
-export function forwardedPorts(usernet: string): Record<string, number> {
-  const lines = usernet.matchAll(/TCP\[HOST_FORWARD\]\s+\S+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)/g);
-  return Object.fromEntries([...lines].map(([, host, guest]) => [String(guest), Number(host)]));
 }

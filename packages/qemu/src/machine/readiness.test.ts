@@ -1,34 +1,58 @@
+import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
 
-import { expect, it } from 'vitest';
+import { waitForService } from './readiness.ts';
 
-import { probeLife, waitForService } from './readiness.ts';
+const alive = async (): Promise<boolean> => true;
+const dead = async (): Promise<boolean> => false;
+const console = async (): Promise<string> => 'Kernel panic\n';
 
-it('is patient with a guest in proportion to how slow it is', () => {
-  expect(probeLife(0)).toBe(1200);
-  expect(probeLife(60_000)).toBe(10_000);
-});
-
-it('finds a service that hangs up on most connections', async () => {
-  let connections = 0;
-  const server = createServer((socket) => {
-    connections += 1;
-    socket.on('error', () => {});
-    if (connections < 3) socket.destroy();
-    else socket.end('SSH-2.0-test\r\n');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
-  try {
-    const greeting = await waitForService({
-      port,
-      timeoutMs: 10_000,
-      isAlive: () => Promise.resolve(true),
-      console: () => Promise.resolve(''),
+describe('waitForService', () => {
+  it('outlives connections that are taken and never answered', async () => {
+    let calls = 0;
+    const server = createServer((socket) => {
+      calls += 1;
+      socket.on('error', () => {});
+      if (calls > 3) socket.write('SSH-2.0-test\r\nand more');
     });
-    expect(greeting).toBe('SSH-2.0-test');
-  } finally {
-    server.close();
-  }
+    const port = await listening(server);
+    try {
+      const greeting = await waitForService({ port, timeoutMs: 5000, isAlive: alive, console });
+      expect(greeting).toBe('SSH-2.0-test');
+    } finally {
+      server.close();
+    }
+  });
+
+  it('ends with what the guest printed last, at the deadline or when the machine has ended', async () => {
+    const port = 1;
+    await expect(
+      waitForService({ port, timeoutMs: 50, isAlive: alive, console }),
+    ).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      data: { console: expect.stringContaining('Kernel panic') },
+    });
+    await expect(
+      waitForService({ port, timeoutMs: 20_000, isAlive: dead, console }),
+    ).rejects.toMatchObject({
+      code: 'OPERATION_FAILED',
+    });
+  });
+
+  it('stops when it is aborted', async () => {
+    const signal = AbortSignal.timeout(30);
+    await expect(
+      waitForService({ port: 1, timeoutMs: 20_000, isAlive: alive, console, signal }),
+    ).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
+  });
 });
+
+async function listening(server: ReturnType<typeof createServer>): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

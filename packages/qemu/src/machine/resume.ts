@@ -6,7 +6,8 @@ import { ImgkitError } from '@imgkit/core';
 import { forward, machineFiles } from './command-line.ts';
 import { writeConfiguration } from './configuration.ts';
 import { consoleTail } from './console.ts';
-import { Machine, runState, type MachineCallOptions } from './machine.ts';
+import { Machine, type MachineCallOptions } from './machine.ts';
+import { runState } from './run-state.ts';
 import { pollUntil } from './waiting.ts';
 
 const loadTimeoutMs = 60_000;

@@ -8,15 +8,14 @@ import { z } from 'zod';
 
 import { syncPath } from '../formats/atomic-file.ts';
 import { ownName, removeAbandoned } from '../formats/owned-file.ts';
-import { readInfo } from '../formats/qemu-img.ts';
-import { runTool } from '../formats/tool.ts';
 import { blockNode, deviceName, layout, machineFiles, nodeName } from './command-line.ts';
 import {
   writeConfiguration,
   type MachineConfiguration,
   type MachineDisk,
 } from './configuration.ts';
-import { type Machine, type MachineCallOptions } from './machine.ts';
+import { generationOf, linkChain, overlayOf } from './disk-chain.ts';
+import type { Machine, MachineCallOptions } from './machine.ts';
 import { endWaiting } from './identity-record.ts';
 import type { QmpClient } from './qmp.ts';
 import { volumeBytes } from './seed.ts';
@@ -133,18 +132,6 @@ export async function unpackState(
   return files;
 }
 
-// disk-0.qcow2, then disk-0.1.qcow2 atop it, then disk-0.2.qcow2…
-function generationOf(
-  file: string,
-): { readonly stem: string; readonly number: number } | undefined {
-  const match = /^(disk-\d+)(?:\.(\d+))?\.qcow2$/.exec(file);
-  return match === null ? undefined : { stem: match[1] ?? '', number: Number(match[2] ?? 0) };
-}
-
-function fileOf(stem: string, number: number): string {
-  return number === 0 ? `${stem}.qcow2` : `${stem}.${number}.qcow2`;
-}
-
 async function nextDisks(machine: Machine, options: MachineCallOptions): Promise<MachineDisk[]> {
   const next: MachineDisk[] = [];
   for (const disk of machine.configuration.disks) {
@@ -152,31 +139,6 @@ async function nextDisks(machine: Machine, options: MachineCallOptions): Promise
     else next.push({ ...disk, file: await overlayOf(machine.directory, disk.file, options) });
   }
   return next;
-}
-
-// The backing file is named without its folder, so that a whole chain can be linked elsewhere.
-async function overlayOf(
-  directory: string,
-  file: string,
-  options: MachineCallOptions,
-): Promise<string> {
-  const generation = generationOf(file);
-  if (generation === undefined)
-    throw new ImgkitError('INVALID_ARGUMENT', `${file} is not a disk of a machine`);
-  const name = fileOf(generation.stem, generation.number + 1);
-  const { virtualSize } = await readInfo(join(directory, file), 'qcow2', options);
-  const args = ['-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', file, join(directory, name)];
-  await runTool('qemu-img', ['create', ...args, String(virtualSize)], options);
-  return name;
-}
-
-async function linkChain(from: string, to: string, file: string): Promise<void> {
-  const generation = generationOf(file);
-  if (generation === undefined) return;
-  for (let number = 0; number <= generation.number; number++) {
-    const name = fileOf(generation.stem, number);
-    await link(join(from, name), join(to, name));
-  }
 }
 
 async function hold(client: QmpClient, body: () => Promise<void>): Promise<void> {

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 
 import { ImgkitError, type HostKey } from '@imgkit/core';
 
-import { liveness, ownerOf } from '../formats/owned-file.ts';
 import type { LocalContext } from '../resources/context.ts';
 import { storeLayout } from '../store/layout.ts';
 import type { LocalStore } from '../store/local-store.ts';
@@ -159,16 +158,11 @@ export class WarmStates {
     return createHash('sha256').update(`${content}\n${state}`).digest('hex');
   }
 
-  // States are large, and the images they are of change: the ones not saved lately go, and what
-  // killed processes left half saved.
+  // States are large, and the images they are of change: the ones not saved lately go.
   async #prune(context: LocalContext, store: LocalStore, kept: string): Promise<void> {
     const { warm } = storeLayout(context.root);
     const saved: { readonly key: string; readonly at: number }[] = [];
     for (const key of await readdir(warm)) {
-      const maker = ownerOf(key);
-      if (maker !== undefined && liveness(maker) === 'dead') {
-        await store.overlays.removeDirectory(join(warm, key));
-      }
       if (keyPattern.test(key) && key !== kept) {
         saved.push({
           key,
