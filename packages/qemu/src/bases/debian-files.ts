@@ -6,7 +6,6 @@ export const debianPackages: readonly string[] = [
   'cloud-guest-utils',
   'cloud-init',
   'dbus',
-  'initramfs-tools',
   'iproute2',
   'linux-image-cloud-amd64',
   'netbase',
@@ -15,8 +14,8 @@ export const debianPackages: readonly string[] = [
   'sudo',
   'systemd-resolved',
   'systemd-sysv',
+  'tiny-initramfs',
   'udev',
-  'zstd',
 ];
 
 /**
@@ -32,11 +31,19 @@ const maskedUnits: readonly string[] = [
   'dpkg-db-backup.timer',
   'e2scrub_all.timer',
   'e2scrub_reap.service',
+  'modprobe@configfs.service',
+  'modprobe@dm_mod.service',
   'modprobe@drm.service',
   'modprobe@efi_pstore.service',
+  'modprobe@fuse.service',
+  'modprobe@loop.service',
+  'sys-fs-fuse-connections.mount',
+  'sys-kernel-config.mount',
   'sys-kernel-debug.mount',
   'sys-kernel-tracing.mount',
   'systemd-binfmt.service',
+  'systemd-network-generator.service',
+  'systemd-repart.service',
   'systemd-update-utmp-runlevel.service',
 ];
 
@@ -112,15 +119,15 @@ export function debianFiles(uuid: string): Readonly<Record<string, GuestFile>> {
     'etc/default/locale': { content: 'LANG=C.UTF-8\n' },
     'etc/fstab': { content: `UUID=${uuid} / ext4 defaults,discard,errors=remount-ro 0 1\n` },
     'etc/hostname': { content: 'debian\n' },
-    // The few drivers of virtual machines: every megabyte is read through the BIOS and unpacked.
-    'etc/initramfs-tools/conf.d/imgkit': { content: 'MODULES=list\nCOMPRESS=zstd\n' },
     'etc/machine-id': { content: '' },
     'etc/ssh/sshd_config.d/50-imgkit.conf': {
       content: 'PasswordAuthentication no\nUseDNS no\n',
     },
     'etc/systemd/system/cloud-init.service.d/imgkit.conf': { content: skipNetworkStage },
-    'usr/share/initramfs-tools/modules.d/imgkit': {
-      content: 'virtio_pci\nvirtio_blk\nvirtio_scsi\nsd_mod\nnvme\n',
+    // The few drivers of virtual disks and no more: every megabyte is read through the BIOS.
+    'etc/tiny-initramfs/tiny-initramfs.conf': {
+      content:
+        'AUTO_MODULES=no\nMICROCODE=no\nINCLUDE_MODULES="virtio_pci,virtio_blk,virtio_scsi,sd_mod,nvme"\n',
     },
   };
 }
