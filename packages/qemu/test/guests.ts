@@ -31,11 +31,11 @@ export async function guestLab(directory: string, base: string) {
   await writeFile(keyFile, key.privateKey, { mode: 0o600 });
   const known = join(home, 'known');
 
-  const waitForGuest = async (instance: Instance): Promise<void> => {
+  const waitForGuest = async (instance: Instance, timeoutMs = 120_000): Promise<void> => {
     const { port } = await instances.endpoint(instance.id);
     await waitForService({
       port,
-      timeoutMs: 120_000,
+      timeoutMs,
       isAlive: async () => (await instances.get(instance.id)).status === 'RUNNING',
       console: () => instances.console(instance.id),
     });
