@@ -25,6 +25,13 @@ const told = (end: Ended, what: string) =>
   printed(end).flatMap((line) =>
     line.startsWith(`${what} `) ? [line.slice(what.length + 1)] : [],
   );
+/** Looks into the file system on the disk of a tiny machine. */
+const onDisk = (disk: string, command: string) =>
+  execFileSync('debugfs', ['-R', command, `${disk}?offset=${2 ** 20}`], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+  });
 const isEvent = (type: string) => (line: Line) => line.tells === 'event' && line.type === type;
 
 describe.skipIf(base.image === undefined)(`a bake in real machines ${base.missing ?? ''}`, () => {
@@ -92,6 +99,10 @@ describe.skipIf(base.image === undefined)(`a bake in real machines ${base.missin
       ),
     ).toEqual([]);
     expect(filesWith([disk], ['hunter2', ...keys])).toEqual([]);
+    expect(onDisk(disk, 'cat /etc/app.conf')).toBe('settings\n');
+    expect(onDisk(disk, 'cat /etc/machine-id')).toBe('');
+    expect(onDisk(disk, 'cat /root/.ssh/authorized_keys')).toBe('');
+    expect(onDisk(disk, 'ls -p /etc/dropbear')).not.toContain('host_key');
     rmSync(disk);
   });
 
