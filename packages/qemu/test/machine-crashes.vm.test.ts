@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -63,6 +63,17 @@ describe.skipIf(base.image === undefined)('when the program that launches is kil
     await lab.waitForGuest(found);
     expect(await lab.run(found, 'hostname')).toBe('survivor');
     expect(await lab.instances.launch(request)).toMatchObject({ id: found.id });
+    expect(await removeAll()).toEqual(nothing);
+  });
+
+  it('a machine whose configuration another version wrote hides no other, and can be deleted', async () => {
+    const { id } = await lab.instances.launch(lab.request('foreign'));
+    const [number = ''] = await readdir(join(lab.store, 'instances'));
+    await writeFile(join(lab.store, 'instances', number, 'machine.json'), '{"version":2}');
+    expect(await collect(lab.instances.list())).toMatchObject([
+      { id, status: 'FAILED', reason: expect.stringContaining('unreadable') },
+    ]);
+    expect(await processes(lab.store)).toHaveLength(1);
     expect(await removeAll()).toEqual(nothing);
   });
 

@@ -21,6 +21,7 @@ import type { Identity } from './identity-record.ts';
 import { machineDirectory, type InstanceDocument } from './instance-record.ts';
 import { mostDisks, type LaunchPlan, type PlannedDisk } from './launch-plan.ts';
 import { Machine, type MachineCallOptions } from './machine.ts';
+import { endProcessesIn } from './process-proof.ts';
 import { seedDisk } from './seed.ts';
 
 type InstanceRecord = StoredRecord<InstanceDocument>;
@@ -152,7 +153,7 @@ export async function dismantle(
   record: InstanceRecord,
 ): Promise<void> {
   const directory = machineDirectory(context, record);
-  const machine = await Machine.find(directory);
+  const machine = await findOrEnd(directory, record);
   await machine?.stop({ graceMs: 0 });
   const records = recordsOf(store, diskRecordKind);
   for (let index = 0; index < mostDisks; index++) {
@@ -166,6 +167,20 @@ export async function dismantle(
     }
   }
   await store.overlays.removeDirectory(directory);
+}
+
+/**
+ * Finds a machine that is to be removed. One whose configuration can't be read, because another version wrote it, is ended
+ * here, unless it has a disk that is to be kept: which file that is can't be known then.
+ */
+async function findOrEnd(directory: string, record: InstanceRecord): Promise<Machine | undefined> {
+  try {
+    return await Machine.find(directory);
+  } catch (error) {
+    const keepsDisk = record.doc.disks.some((disk) => disk.own && !disk.deleteWithInstance);
+    if (keepsDisk || !(await endProcessesIn(directory))) throw error;
+    return undefined;
+  }
 }
 
 function diskName(record: InstanceRecord, index: number): string {

@@ -1,4 +1,4 @@
-import type { Instance, LaunchRequest } from '@imgkit/core';
+import { ImgkitError, type Instance, type LaunchRequest } from '@imgkit/core';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -83,7 +83,13 @@ async function statusOf(
     if (isWorkedOn(record)) return { status: 'PENDING' };
     return { status: 'FAILED', reason: 'the program that launched it died meanwhile' };
   }
-  const machine = await Machine.find(machineDirectory(context, record));
-  if (machine === undefined) return { status: 'FAILED', reason: 'its files are gone' };
-  return { status: (await machine.isRunning()) ? 'RUNNING' : 'STOPPED' };
+  try {
+    const machine = await Machine.find(machineDirectory(context, record));
+    if (machine === undefined) return { status: 'FAILED', reason: 'its files are gone' };
+    return { status: (await machine.isRunning()) ? 'RUNNING' : 'STOPPED' };
+  } catch (error) {
+    // One damaged machine must not hide the others.
+    if (ImgkitError.is(error)) return { status: 'FAILED', reason: error.message };
+    throw error;
+  }
 }

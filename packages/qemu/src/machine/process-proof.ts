@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { machineFiles } from './command-line.ts';
 
@@ -30,6 +31,28 @@ export async function isMachine(pid: number, uuid: string): Promise<boolean> {
   const words = await commandOf(pid);
   const at = words.indexOf('-uuid');
   return at > 0 && words[at + 1] === uuid;
+}
+
+/**
+ * Kills the QEMU that works in `directory`, where nothing else tells which it is; done when it has ended.
+ *
+ * @returns Whether that could be found out: not on every system.
+ */
+export async function endProcessesIn(directory: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  const path = await realpath(directory);
+  for (const name of await readdir('/proc')) {
+    const works = async (): Promise<boolean> =>
+      (await readlink(`/proc/${name}/cwd`).catch(() => '')) === path &&
+      (await commandOf(Number(name))).includes('-uuid');
+    if (!/^\d+$/.test(name) || !(await works())) continue;
+    process.kill(Number(name), 'SIGKILL');
+    for (let waitedMs = 0; await works(); waitedMs += 20) {
+      if (waitedMs > 10_000) return false;
+      await delay(20);
+    }
+  }
+  return true;
 }
 
 async function recordedPid(directory: string): Promise<number | undefined> {
