@@ -14,7 +14,7 @@ let missing: string | undefined;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'imgkit-example-'));
-  const bases = join(process.env['IMGKIT_TEST_CACHE'] ?? join(directory, 'first'), 'bases');
+  const bases = join(process.env['IMGKIT_TEST_CACHE'] ?? join(directory, 'cache'), 'bases');
   await mkdir(bases, { recursive: true, mode: 0o700 });
   try {
     await debianBase().build(bases);
@@ -24,7 +24,7 @@ beforeAll(async () => {
     missing = `${error.message}. ${error.hint ?? ''}`;
   }
   for (const home of ['first', 'interrupted'])
-    await cp(bases, join(directory, home, 'bases'), { recursive: true, force: false });
+    await cp(bases, join(directory, home, 'bases'), { recursive: true });
 }, 600_000);
 
 afterAll(async () => {
