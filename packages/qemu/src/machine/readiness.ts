@@ -85,7 +85,7 @@ export async function waitForService(wait: Readiness): Promise<string> {
 }
 
 /** How long a probe may take after `waitedMs` of waiting, in milliseconds. */
-export function probeLife(waitedMs: number): number {
+function probeLife(waitedMs: number): number {
   return Math.max(shortestProbeMs, waitedMs / 6);
 }
 
