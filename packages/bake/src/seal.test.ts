@@ -133,6 +133,26 @@ describe.runIf(canChroot)('sealing', () => {
     expect(await readdir(join(root, 'var/lib/cloud'))).toEqual([]);
   });
 
+  it('doesn’t wait for a cloud-init that the recipe has cleaned, and that has nothing left to run', async () => {
+    await put('run/cloud-init/enabled', '');
+    await mkdir(join(root, 'run/systemd/system'), { recursive: true });
+    const begun = performance.now();
+    seal();
+    expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
+  it('waits for the parts of cloud-init that systemd has still to run', async () => {
+    await put('run/cloud-init/enabled', '');
+    await mkdir(join(root, 'run/systemd/system'), { recursive: true });
+    const systemctl = `#!/bin/sh
+case $1 in list-jobs) echo x >>/asked; [ -s /asked ] && grep -c x /asked | grep -q '[12]' && echo 'cloud-final.service start';; esac
+echo "$*" >>/systemctl-was-called
+`;
+    await put('usr/local/sbin/systemctl', systemctl, 0o755);
+    seal();
+    expect((await read('asked'))?.match(/x/gu)).toHaveLength(3);
+  });
+
   it('makes a guest without cloud-init make host keys of its own', async () => {
     await put('run/systemd/system/x', '');
     await put('usr/bin/ssh-keygen', '#!/bin/sh\n', 0o755);

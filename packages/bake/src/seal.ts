@@ -76,11 +76,15 @@ if [ -d /etc/dropbear ]; then
   else echo 'imgkit-warning the host keys of dropbear stay: it does not run with -R'
   fi
 fi
-# The state of cloud-init, as its own clean --logs --seed has it; what still runs would write it again.
-if [ -e /run/cloud-init/enabled ]; then
-  i=0
-  while [ ! -e /run/cloud-init/result.json ] && [ $i -lt 600 ]; do sleep 0.2; i=$((i + 1)); done
-fi
+# The state of cloud-init, as its own clean --logs --seed has it; what still runs would write it again. It says when it is
+# done, unless a script of the recipe has cleaned it before: what counts then is whether any of it is still to run.
+cloud_init_goes_on() {
+  [ -e /run/cloud-init/enabled ] && [ ! -e /run/cloud-init/result.json ] || return 1
+  [ -d /run/systemd/system ] || return 0
+  systemctl list-jobs --no-legend 2>/dev/null | grep -q cloud-
+}
+i=0
+while cloud_init_goes_on && [ $i -lt 600 ]; do sleep 0.2; i=$((i + 1)); done
 if [ -d /var/lib/cloud ]; then
   rm -rf /var/lib/cloud/* /run/cloud-init /var/log/cloud-init*.log
   rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
