@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { createHostKey } from '../src/machine/host-key.ts';
-import { waitForService } from '../src/machine/readiness.ts';
+import { waitForService } from './readiness.ts';
 import { qemu } from '../src/plugin.ts';
 
 /** The size that the tests' machines have. */

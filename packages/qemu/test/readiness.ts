@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 
 import { ImgkitError } from '@imgkit/core';
 
-import { cancelled, throwIfAborted } from '../errors.ts';
+import { cancelled, throwIfAborted } from '../src/errors.ts';
 
 /** What is waited for. */
 export interface Readiness {
