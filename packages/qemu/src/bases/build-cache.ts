@@ -7,7 +7,6 @@ import {
   readdir,
   readFile,
   rename,
-  rm,
   stat,
   writeFile,
 } from 'node:fs/promises';
@@ -21,6 +20,7 @@ import { syncPath, writeAtomically } from '../formats/atomic-file.ts';
 import { requireSpace, type FreeSpace } from '../formats/space.ts';
 import type { BaseImage, BaseKind, BuildOptions, BuildProgress } from './base-image.ts';
 import { takeLock, tryLock } from './build-lock.ts';
+import { removeLeftover } from './leftover.ts';
 
 /** What a recipe works with. */
 export interface Workshop {
@@ -116,7 +116,7 @@ async function make(
     );
     return image(root, recipe, record);
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await removeLeftover(directory);
   }
 }
 
@@ -147,7 +147,7 @@ async function removeAbandoned(root: string, own: string): Promise<void> {
     if (key === undefined || rest === undefined) continue;
     const release = key === own ? () => {} : await tryLock(lockPath(root, key));
     if (release === undefined) continue;
-    await rm(join(root, name), { recursive: true, force: true }).catch(() => {
+    await removeLeftover(join(root, name)).catch(() => {
       // A program that outlived its builder may still be writing there; the next build tries again.
     });
     release();
