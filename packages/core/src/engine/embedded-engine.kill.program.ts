@@ -1,32 +1,16 @@
-import {
-  appendFileSync,
-  linkSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { readdirSync, appendFileSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { thingsIn } from './embedded-engine.kill.cloud.ts';
 import { defineWorkflow, embeddedEngine } from './index.ts';
 import type { Resource, ResourceRemover, WorkflowContext } from './index.ts';
 
-// A program for embedded-engine.kill.test.ts to kill: its cloud is a directory, in which a thing is there before its maker hears of it.
-
-interface Thing {
-  readonly id: string;
-  readonly name: string;
-  readonly token: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
+// A program for embedded-engine.kill.test.ts to kill. Its cloud is a directory, in which a thing is there before its maker hears of it; see embedded-engine.kill.cloud.ts.
 
 const [journal = '', cloud = '', id = ''] = process.argv.slice(2);
-
-function things(): readonly Thing[] {
-  return readdirSync(cloud)
-    .filter((file) => file.endsWith('.json'))
-    .map((file): Thing => JSON.parse(readFileSync(join(cloud, file), 'utf8')));
-}
+const things = () => thingsIn(cloud, '.json');
+const codeOf = (error: unknown) => (error instanceof Error ? Reflect.get(error, 'code') : '');
 
 const thing = (kind: 'instance' | 'disk' | 'image', name: string): Resource => ({
   provider: 'directory',
@@ -37,10 +21,10 @@ const thing = (kind: 'instance' | 'disk' | 'image', name: string): Resource => (
     const draft = join(cloud, `${token}.${process.pid}.tmp`);
     writeFileSync(draft, JSON.stringify(made));
     try {
-      linkSync(draft, join(cloud, `${token}.json`));
-      appendFileSync(join(cloud, 'made.log'), `${name}\n`);
-    } catch {
+      linkSync(draft, join(cloud, `${token}.${process.pid}.json`));
+    } catch (error) {
       // An earlier attempt has made it.
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     rmSync(draft);
     await delay(10);
@@ -51,7 +35,13 @@ const thing = (kind: 'instance' | 'disk' | 'image', name: string): Resource => (
 const remover: ResourceRemover = {
   async remove(resource) {
     for (const { id: known, token } of things()) {
-      if (known === resource.id) rmSync(join(cloud, `${token}.json`), { force: true });
+      if (known !== resource.id) continue;
+      try {
+        for (const f of readdirSync(cloud)) if (f.startsWith(token) && f.endsWith('.json')) renameSync(join(cloud, f), join(cloud, `${f}.${randomUUID()}.gone`));
+      } catch (error) {
+        // The other process has removed it.
+        if (codeOf(error) !== 'ENOENT') throw error;
+      }
     }
   },
   find: async ({ token }) => things().find((known) => known.token === token)?.id,
@@ -67,7 +57,7 @@ const child = defineWorkflow({
     await ctx.acquire('vm', thing('instance', `vm-${name}`));
     await ctx.sleep('pause', 10);
     const image = await ctx.acquire('image', thing('image', `image-${name}`), {
-      keepOnSuccess: true,
+      keepOnSuccess: false,
     });
     return image.id;
   },
