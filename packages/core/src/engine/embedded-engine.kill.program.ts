@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync, appendFileSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { thingsIn } from './embedded-engine.kill.cloud.ts';
@@ -21,7 +21,7 @@ const thing = (kind: 'instance' | 'disk' | 'image', name: string): Resource => (
     const draft = join(cloud, `${token}.${process.pid}.tmp`);
     writeFileSync(draft, JSON.stringify(made));
     try {
-      linkSync(draft, join(cloud, `${token}.${process.pid}.json`));
+      linkSync(draft, join(cloud, `${token}.json`));
     } catch (error) {
       // An earlier attempt has made it.
       if (codeOf(error) !== 'EEXIST') throw error;
@@ -37,7 +37,7 @@ const remover: ResourceRemover = {
     for (const { id: known, token } of things()) {
       if (known !== resource.id) continue;
       try {
-        for (const f of readdirSync(cloud)) if (f.startsWith(token) && f.endsWith('.json')) renameSync(join(cloud, f), join(cloud, `${f}.${randomUUID()}.gone`));
+        renameSync(join(cloud, `${token}.json`), join(cloud, `${token}.${randomUUID()}.gone`));
       } catch (error) {
         // The other process has removed it.
         if (codeOf(error) !== 'ENOENT') throw error;
@@ -57,7 +57,7 @@ const child = defineWorkflow({
     await ctx.acquire('vm', thing('instance', `vm-${name}`));
     await ctx.sleep('pause', 10);
     const image = await ctx.acquire('image', thing('image', `image-${name}`), {
-      keepOnSuccess: false,
+      keepOnSuccess: true,
     });
     return image.id;
   },
