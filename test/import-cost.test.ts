@@ -9,7 +9,7 @@ import { root } from './support/repository.ts';
 
 /** What a program that only imports a package must not have to load. */
 const heavy = /\/node_modules\/(ssh2|@google-cloud|@azure)\//;
-const entries = ['core', 'core/testing', 'bake', 'qemu'].map((name) => {
+const entries = ['core', 'core/local', 'core/testing', 'bake', 'qemu'].map((name) => {
   const [folder = '', entry] = name.split('/');
   return [
     `@imgkit/${name}`,

@@ -212,7 +212,7 @@ export class QemuFleets implements Fleets, ImageUsers {
   }
 
   #setPaused(store: LocalStore, id: string, paused: boolean): void {
-    store.catalog.transaction<void>(() => {
+    store.catalog.transaction(() => {
       const { seq, name, doc } = getReady(this.#context, store, fleetKind, id);
       if (!doc.rolling || doc.failure !== undefined) {
         throw new ImgkitError('FAILED_PRECONDITION', `fleet "${name}" has no rollout`, {

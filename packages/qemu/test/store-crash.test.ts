@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 import { expect, it, onTestFinished } from 'vitest';
 
@@ -12,14 +12,8 @@ import { openStore, problems, testRecords } from './store-fixture.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-// The child reads the sources: all it needs of core is the errors, which are plain TypeScript.
-const core = pathToFileURL(path('../../core/src/spec/errors.ts')).href;
-const hook = `import { registerHooks } from 'node:module';
-registerHooks({ resolve: (name, context, next) => next(name === '@imgkit/core' ? ${JSON.stringify(core)} : name, context) });`;
-
 async function startWriter(...args: string[]): Promise<ChildProcess> {
-  const loader = `data:text/javascript,${encodeURIComponent(hook)}`;
-  const options = ['--no-warnings', '--experimental-strip-types', '--import', loader];
+  const options = ['--no-warnings', '--experimental-strip-types', '--conditions=@imgkit/source'];
   const child = spawn(process.execPath, [...options, path('store-writer.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

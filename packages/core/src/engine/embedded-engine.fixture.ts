@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { EngineFactory } from '../testing/engine-conformance-context.ts';
 import { EmbeddedEngine } from './embedded-engine.ts';
 import type { EmbeddedEngineParts } from './embedded-engine.ts';
-import type { ProcessTable } from './process-identity.ts';
+import type { ProcessTable } from '../local/process-identity.ts';
 
 const dead = new Set<number>();
 let processes = 0;

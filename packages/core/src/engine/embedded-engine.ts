@@ -19,8 +19,8 @@ import type {
   RunInfo,
   StartOptions,
 } from './port.ts';
-import { systemProcesses } from './process-identity.ts';
-import type { ProcessTable } from './process-identity.ts';
+import { systemProcesses } from '../local/process-identity.ts';
+import type { ProcessTable } from '../local/process-identity.ts';
 import { messageOf, recallError } from './recorded-error.ts';
 import type { LedgerEntry, RemovableResource, ResourceRemover } from './resource.ts';
 import { RunControl } from './run-control.ts';

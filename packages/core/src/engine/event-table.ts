@@ -1,5 +1,5 @@
-import { column } from './database.ts';
-import type { Database, Row } from './database.ts';
+import { column } from '../local/column.ts';
+import type { Database, Row } from '../local/database.ts';
 import { decode } from './json.ts';
 import type { RunEvent, RunEventBody } from './run-event.ts';
 import { inTree } from './run-table.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from './clock.ts';
-import { column } from './database.ts';
-import type { Database } from './database.ts';
-import type { ProcessTable } from './process-identity.ts';
+import { column } from '../local/column.ts';
+import type { Database } from '../local/database.ts';
+import type { ProcessTable } from '../local/process-identity.ts';
 
 /** For how long an executor that gives no sign of life keeps its runs, in milliseconds. */
 export const leaseMs = 15_000;

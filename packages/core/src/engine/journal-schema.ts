@@ -1,13 +1,10 @@
-/** Raise it with each change of {@link schema}, and bring older journals up to date in `database.ts`. */
-export const schemaVersion = 1;
-
 /**
  * The journal's tables. Times are milliseconds since the epoch.
  *
  * A root run's `executor` and `generation` are the lease on it and all its children: every write
  * of a run states both, and is refused once another executor has taken the run over.
  */
-export const schema = `
+const tables = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
 CREATE TABLE executor (
@@ -58,3 +55,6 @@ CREATE TABLE signal (
   UNIQUE (run, topic, key)
 ) STRICT;
 `;
+
+/** What makes each version of the schema of the one before. Journals have been written with all of them: add one, never change one. */
+export const migrations: readonly string[] = [tables];

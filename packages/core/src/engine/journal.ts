@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
-import { column, openDatabase } from './database.ts';
-import type { Database } from './database.ts';
+import { column } from '../local/column.ts';
+import { openJournalFile } from './journal-file.ts';
+import type { Database } from '../local/database.ts';
 import { EventTable } from './event-table.ts';
 import { ExecutorTable } from './executor-table.ts';
 import { LedgerTable } from './ledger-table.ts';
-import type { ProcessTable } from './process-identity.ts';
+import type { ProcessTable } from '../local/process-identity.ts';
 import { RunTable } from './run-table.ts';
 import type { Lease } from './run-table.ts';
 import { SignalTable } from './signal-table.ts';
@@ -69,7 +70,7 @@ export class Journal {
 }
 
 /**
- * Opens the journal in `directory`; see {@link openDatabase}. The installation's id is kept beside it: should the journal be lost, what its runs have
+ * Opens the journal in `directory`; see {@link openJournalFile}. The installation's id is kept beside it: should the journal be lost, what its runs have
  * made is still known as ours, and sweep finds it.
  */
 export async function openJournal(
@@ -77,7 +78,7 @@ export async function openJournal(
   clock: Clock,
   processes: ProcessTable,
 ): Promise<Journal> {
-  const database = await openDatabase(directory);
+  const database = await openJournalFile(directory);
   try {
     const file = join(directory, 'owner');
     const kept = await readOwner(file);

@@ -1,6 +1,6 @@
 import { ownedKinds } from '../spec/capabilities/owned.ts';
-import { column } from './database.ts';
-import type { Database, Row } from './database.ts';
+import { column } from '../local/column.ts';
+import type { Database, Row } from '../local/database.ts';
 import { decode } from './json.ts';
 import type { LedgerEntry, RemovableResource } from './resource.ts';
 import { inTree } from './run-table.ts';

@@ -1,5 +1,5 @@
-import { column } from './database.ts';
-import type { Database, Row } from './database.ts';
+import { column } from '../local/column.ts';
+import type { Database, Row } from '../local/database.ts';
 import type { RunFilter, RunOutcome, RunState } from './port.ts';
 import type { ConcurrencyLimit } from './workflow.ts';
 

@@ -1,5 +1,5 @@
-import { column } from './database.ts';
-import type { Database } from './database.ts';
+import { column } from '../local/column.ts';
+import type { Database } from '../local/database.ts';
 
 /** The signals sent to a journal's runs. */
 export class SignalTable {

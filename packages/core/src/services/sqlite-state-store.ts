@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { column, Database } from '../engine/database.ts';
 import { decode } from '../engine/json.ts';
-import { systemProcesses, type ProcessTable } from '../engine/process-identity.ts';
+import { column } from '../local/column.ts';
+import { Database } from '../local/database.ts';
+import { systemProcesses, type ProcessTable } from '../local/process-identity.ts';
 import { throwIfAborted } from '../plugin/operation.ts';
 import { ImgkitError } from '../spec/errors.ts';
 import type { StateStore } from './state-store.ts';
@@ -25,7 +25,6 @@ const schema = `
     taken INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 `;
-const schemaVersion = 1;
 
 /** A lock of a process that can't be seen from here, for example of another container, is free after so many milliseconds. */
 const unseenMs = 10 * 60_000;
@@ -36,23 +35,29 @@ export function sqliteStateStore(
   directory: string,
   processes: ProcessTable = systemProcesses,
 ): StateStore {
-  let opened: Promise<Database> | undefined;
+  let opened: Database | undefined;
+  let closed = false;
   const held = new Set<string>();
-  const database = async (signal?: AbortSignal): Promise<Database> => {
+  const database = (signal?: AbortSignal): Database => {
     throwIfAborted(signal);
-    opened ??= openDatabase(join(directory, 'kit.db'));
+    if (closed) throw new ImgkitError('FAILED_PRECONDITION', 'the kit is disposed of');
+    opened ??= Database.open(join(directory, 'kit.db'), {
+      subject: "the kit's file of records",
+      migrations: [schema],
+      damagedHint: 'Move it away: histories of publications and channels are lost with it.',
+    });
     return opened;
   };
 
   return {
     async read(collection, key, options) {
       const sql = 'SELECT value FROM record WHERE collection = ? AND key = ?';
-      const row = (await database(options?.signal)).one(sql, collection.name, key);
+      const row = database(options?.signal).one(sql, collection.name, key);
       return row === undefined ? undefined : decode(column.text(row, 'value'));
     },
 
     async write(collection, key, value, options) {
-      (await database(options?.signal)).run(
+      database(options?.signal).run(
         `INSERT INTO record (collection, key, value) VALUES (?, ?, ?)
          ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value`,
         collection.name,
@@ -63,14 +68,14 @@ export function sqliteStateStore(
 
     async *list(collection, options) {
       const sql = 'SELECT key, value FROM record WHERE collection = ? ORDER BY key';
-      for (const row of (await database(options?.signal)).all(sql, collection.name)) {
+      for (const row of database(options?.signal).all(sql, collection.name)) {
         throwIfAborted(options?.signal);
         yield { key: column.text(row, 'key'), value: decode(column.text(row, 'value')) };
       }
     },
 
     async lock(name, work, options) {
-      const store = await database(options?.signal);
+      const store = database(options?.signal);
       const holder = randomUUID();
       for (let poll = 5; !take(store, processes, name, holder); poll *= 2) {
         await delay(Math.min(poll, longestPollMs), undefined, { signal: options?.signal }).catch(
@@ -86,15 +91,12 @@ export function sqliteStateStore(
     },
 
     async close() {
-      const closing = opened;
-      opened = Promise.reject(new ImgkitError('FAILED_PRECONDITION', 'the kit is disposed of'));
-      opened.catch(() => undefined);
-      const store = await closing?.catch(() => undefined);
-      if (store === undefined) return;
+      closed = true;
+      if (opened === undefined) return;
       // Work that is cut off can't release its locks any more, and this process, which lives on, would seem to hold them.
-      for (const holder of held) release(store, holder);
+      for (const holder of held) release(opened, holder);
       held.clear();
-      store.close();
+      opened.close();
     },
   };
 }
@@ -121,35 +123,4 @@ function take(store: Database, processes: ProcessTable, name: string, holder: st
     store.run(sql, name, holder, host, pid, started, Date.now());
     return true;
   });
-}
-
-async function openDatabase(file: string): Promise<Database> {
-  const { DatabaseSync } = await import('node:sqlite');
-  await (await open(file, 'a', 0o600)).close();
-  const connection = new DatabaseSync(file);
-  try {
-    connection.exec(
-      'PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
-    );
-    const database = new Database(connection);
-    database.transaction(() => {
-      const version = Number(database.one('PRAGMA user_version')?.['user_version']);
-      if (version > schemaVersion) {
-        throw new ImgkitError('FAILED_PRECONDITION', `"${file}" was written by a newer imgkit`, {
-          resource: file,
-          hint: 'Update imgkit, or give the kit another state directory.',
-        });
-      }
-      connection.exec(`${schema} PRAGMA user_version = ${schemaVersion}`);
-    });
-    return database;
-  } catch (error) {
-    connection.close();
-    if (ImgkitError.is(error)) throw error;
-    throw new ImgkitError('FAILED_PRECONDITION', `the kit's records in "${file}" can't be read`, {
-      resource: file,
-      hint: 'If the file is damaged, move it away: histories of publications and channels are lost with it.',
-      cause: error,
-    });
-  }
 }

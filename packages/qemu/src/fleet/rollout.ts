@@ -46,7 +46,7 @@ export class Rollouts {
   ): string {
     const owner = `${currentProcess()}~${randomUUID()}`;
     const records = recordsOf(store, fleetKind);
-    store.catalog.transaction<void>(() => {
+    store.catalog.transaction(() => {
       const record = this.#at(store, seq);
       if (!takeOver && isWorkedOn(record)) {
         throw new ImgkitError('FAILED_PRECONDITION', `a change of fleet "${record.name}" goes on`, {

@@ -123,7 +123,7 @@ function claim<D, T, P>(
   const records = recordsOf(store, kind);
   const { project } = context;
   const owner = `${currentProcess()}~${randomUUID()}`;
-  return store.catalog.transaction<StoredRecord<D> | undefined>(() => {
+  return store.catalog.transaction(() => {
     const known = records.findByKey(project, key);
     if (known?.state === 'CREATING' && !isWorkedOn(known))
       return records.update(known.seq, { owner, doc });

@@ -54,7 +54,7 @@ export function changeImage(
   id: string,
   change: (record: ImageRecord) => ImageDocument,
 ): Image {
-  return store.catalog.transaction<Image>(() => {
+  return store.catalog.transaction(() => {
     const record = ownImage(context, store, id);
     const changed = recordsOf(store, imageKind).update(record.seq, { doc: change(record) });
     return imageKind.show(context, changed);

@@ -12,7 +12,7 @@ import { ownName } from '../formats/owned-file.ts';
 import { convert, measureCopy, readInfo, type DiskFormat } from '../formats/qemu-img.ts';
 import { requireSpace, type FreeSpace } from '../formats/space.ts';
 import { writeSparse } from '../formats/sparse-file.ts';
-import type { Catalog } from './catalog.ts';
+import type { Database } from '@imgkit/core/local';
 import { blobPath, type StoreLayout } from './layout.ts';
 
 /** An immutable disk in the store. Sizes are in bytes. */
@@ -47,10 +47,10 @@ export interface StageOptions {
  */
 export class BlobStore {
   readonly #layout: StoreLayout;
-  readonly #catalog: Catalog;
+  readonly #catalog: Database;
   readonly #freeSpace: FreeSpace | undefined;
 
-  constructor(layout: StoreLayout, catalog: Catalog, freeSpace?: FreeSpace) {
+  constructor(layout: StoreLayout, catalog: Database, freeSpace?: FreeSpace) {
     this.#layout = layout;
     this.#catalog = catalog;
     this.#freeSpace = freeSpace;
@@ -156,7 +156,7 @@ export class BlobStore {
     register: () => T extends PromiseLike<unknown> ? never : T,
   ): T {
     try {
-      return this.#catalog.transaction<T>(() => {
+      return this.#catalog.transaction(() => {
         for (const blob of staged) this.#place(blob);
         return register();
       });
@@ -174,7 +174,7 @@ export class BlobStore {
    * The blob `digest`, if it is in the catalog.
    */
   find(digest: string): Blob | undefined {
-    const row = this.#catalog.get('SELECT size, virtual_size FROM blobs WHERE digest = ?', digest);
+    const row = this.#catalog.one('SELECT size, virtual_size FROM blobs WHERE digest = ?', digest);
     if (row === undefined) return undefined;
     return { digest, size: Number(row['size']), virtualSize: Number(row['virtual_size']) };
   }

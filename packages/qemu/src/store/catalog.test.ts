@@ -2,22 +2,23 @@ import { stat, writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 
+import type { Database } from '@imgkit/core/local';
 import { describe, expect, it } from 'vitest';
 
 import { refusal, scratch } from '../../test/scratch.ts';
 import { openStore, testRecords } from '../../test/store-fixture.ts';
-import { Catalog } from './catalog.ts';
+import { openCatalog } from './catalog.ts';
 import { migrations } from './schema.ts';
 
-async function openAsync(path: string): Promise<Catalog> {
-  return Catalog.open(path);
+async function openAsync(path: string): Promise<Database> {
+  return openCatalog(path);
 }
 
 describe('the catalog', () => {
   it('is made with this schema, durable settings and for this user only', async () => {
     const path = join(await scratch(), 'catalog.sqlite');
-    using catalog = Catalog.open(path);
-    const pragma = (name: string) => Object.values(catalog.get(`PRAGMA ${name}`) ?? {})[0];
+    using catalog = openCatalog(path);
+    const pragma = (name: string) => Object.values(catalog.one(`PRAGMA ${name}`) ?? {})[0];
     expect(pragma('user_version')).toBe(migrations.length);
     expect(pragma('journal_mode')).toBe('wal');
     expect(pragma('synchronous')).toBe(2);
@@ -33,7 +34,7 @@ describe('the catalog', () => {
       for (const migration of migrations.slice(0, version)) database.exec(migration);
       database.exec(`PRAGMA user_version = ${version}`);
       database.close();
-      using catalog = Catalog.open(path);
+      using catalog = openCatalog(path);
       expect(catalog.all('SELECT * FROM overlays')).toEqual([]);
     }
   });
@@ -58,9 +59,9 @@ describe('the catalog', () => {
     const insert = (name: string) =>
       records.insert({ project: 'p', name, state: 'READY', doc: { digest: '' } });
     expect(() =>
-      store.catalog.transaction<void>(() => {
+      store.catalog.transaction(() => {
         insert('one');
-        store.catalog.transaction<void>(() => void insert('two'));
+        store.catalog.transaction(() => void insert('two'));
         throw new Error('no');
       }),
     ).toThrow('no');

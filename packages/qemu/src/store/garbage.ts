@@ -4,7 +4,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import { systemCode, throwIfAborted } from '../errors.ts';
 import { liveness, ownerOf } from '../formats/owned-file.ts';
-import { column, type Catalog } from './catalog.ts';
+import type { Database } from '@imgkit/core/local';
+import { column } from './catalog.ts';
 import type { StoreLayout } from './layout.ts';
 
 /** One thing that nothing needs, and why. */
@@ -39,7 +40,7 @@ const digestName = /^([\da-f]{64})\.qcow2$/;
  */
 export async function collectGarbage(
   layout: StoreLayout,
-  catalog: Catalog,
+  catalog: Database,
   options: CollectOptions = {},
 ): Promise<readonly GarbageItem[]> {
   const { dryRun = false, signal } = options;
@@ -71,28 +72,28 @@ const unusedRow = `DELETE FROM blobs WHERE digest = ?1
   AND NOT EXISTS (SELECT 1 FROM blob_refs WHERE digest = ?1)
   AND NOT EXISTS (SELECT 1 FROM overlays WHERE digest = ?1)`;
 
-function removeBlob(catalog: Catalog, path: string, digest: string): boolean {
+function removeBlob(catalog: Database, path: string, digest: string): boolean {
   catalog.run(unusedRow, digest);
   // A second transaction: had both been one, a crash could keep the row and lose the file.
-  return catalog.transaction<boolean>(() => {
-    if (catalog.get('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined) return false;
+  return catalog.transaction(() => {
+    if (catalog.one('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined) return false;
     rmSync(path, { force: true });
     return true;
   });
 }
 
 function isUnused(
-  catalog: Catalog,
+  catalog: Database,
   layout: StoreLayout,
   digest: string,
   gone: ReadonlySet<string>,
 ): boolean {
-  if (catalog.get('SELECT 1 FROM blob_refs WHERE digest = ?', digest) !== undefined) return false;
+  if (catalog.one('SELECT 1 FROM blob_refs WHERE digest = ?', digest) !== undefined) return false;
   const overlays = catalog.all('SELECT path FROM overlays WHERE digest = ?', digest);
   return overlays.every((row) => gone.has(join(layout.root, column(row, 'path'))));
 }
 
-async function remove(item: GarbageItem, layout: StoreLayout, catalog: Catalog): Promise<void> {
+async function remove(item: GarbageItem, layout: StoreLayout, catalog: Database): Promise<void> {
   if (item.kind === 'temporary-file') return rm(item.path, { recursive: true, force: true });
   const name = item.path.slice(layout.root.length + 1);
   catalog.run('DELETE FROM overlays WHERE path = ?', name);
@@ -118,7 +119,7 @@ async function abandonedFiles(layout: StoreLayout): Promise<GarbageItem[]> {
   return items;
 }
 
-async function lostOverlays(layout: StoreLayout, catalog: Catalog): Promise<GarbageItem[]> {
+async function lostOverlays(layout: StoreLayout, catalog: Database): Promise<GarbageItem[]> {
   const items: GarbageItem[] = [];
   for (const row of catalog.all('SELECT path, owner FROM overlays')) {
     const path = join(layout.root, column(row, 'path'));

@@ -1,7 +1,8 @@
 import { throwIfAborted } from '../errors.ts';
 import type { FreeSpace } from '../formats/space.ts';
 import { BlobStore } from './blob-store.ts';
-import { Catalog } from './catalog.ts';
+import type { Database } from '@imgkit/core/local';
+import { openCatalog } from './catalog.ts';
 import { collectGarbage, type CollectOptions, type GarbageItem } from './garbage.ts';
 import { createLayout, type StoreLayout } from './layout.ts';
 import { Overlays } from './overlays.ts';
@@ -10,11 +11,11 @@ import { verifyStore, type StoreProblem } from './verification.ts';
 /** A directory of images and machines, shared safely by any number of processes of one user. */
 export class LocalStore implements Disposable {
   readonly layout: StoreLayout;
-  readonly catalog: Catalog;
+  readonly catalog: Database;
   readonly blobs: BlobStore;
   readonly overlays: Overlays;
 
-  private constructor(layout: StoreLayout, catalog: Catalog, freeSpace?: FreeSpace) {
+  private constructor(layout: StoreLayout, catalog: Database, freeSpace?: FreeSpace) {
     this.layout = layout;
     this.catalog = catalog;
     this.blobs = new BlobStore(layout, catalog, freeSpace);
@@ -36,7 +37,7 @@ export class LocalStore implements Disposable {
   ): Promise<LocalStore> {
     throwIfAborted(options.signal, 'opening the store');
     const layout = await createLayout(root);
-    return new LocalStore(layout, Catalog.open(layout.catalog), options.freeSpace);
+    return new LocalStore(layout, openCatalog(layout.catalog), options.freeSpace);
   }
 
   /** Removes what nothing needs, see {@link collectGarbage}. */

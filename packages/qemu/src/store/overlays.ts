@@ -7,16 +7,16 @@ import { throwIfAborted } from '../errors.ts';
 import { currentProcess } from '../formats/owned-file.ts';
 import { createOverlay, type CallSettings } from '../formats/qemu-img.ts';
 import type { BlobStore } from './blob-store.ts';
-import type { Catalog } from './catalog.ts';
+import type { Database } from '@imgkit/core/local';
 import type { StoreLayout } from './layout.ts';
 
 /** The writable qcow2 files that read through to a blob: the disks of machines, and free disks. */
 export class Overlays {
   readonly #layout: StoreLayout;
-  readonly #catalog: Catalog;
+  readonly #catalog: Database;
   readonly #blobs: BlobStore;
 
-  constructor(layout: StoreLayout, catalog: Catalog, blobs: BlobStore) {
+  constructor(layout: StoreLayout, catalog: Database, blobs: BlobStore) {
     this.#layout = layout;
     this.#catalog = catalog;
     this.#blobs = blobs;
@@ -55,7 +55,7 @@ export class Overlays {
 
   /** Says that the file `path`, made by other means, reads through to the blob `digest`. */
   claim(path: string, digest: string): void {
-    this.#catalog.transaction<void>(() => {
+    this.#catalog.transaction(() => {
       this.#blobs.get(digest);
       this.#catalog.run(
         `INSERT INTO overlays (path, digest, owner) VALUES (?, ?, ?)
@@ -84,7 +84,7 @@ export class Overlays {
 
   /** The blob which the overlay `path` reads through to. */
   blobOf(path: string): string | undefined {
-    const row = this.#catalog.get('SELECT digest FROM overlays WHERE path = ?', this.#name(path));
+    const row = this.#catalog.one('SELECT digest FROM overlays WHERE path = ?', this.#name(path));
     const digest = row?.['digest'];
     return typeof digest === 'string' ? digest : undefined;
   }

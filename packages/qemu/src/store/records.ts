@@ -2,7 +2,8 @@ import { ImgkitError } from '@imgkit/core';
 import type { z } from 'zod';
 
 import { systemCode } from '../errors.ts';
-import { column, type Catalog, type Row } from './catalog.ts';
+import type { Database, Row } from '@imgkit/core/local';
+import { column } from './catalog.ts';
 
 /** A resource of the provider, as the catalog keeps it. */
 export interface StoredRecord<D> {
@@ -32,11 +33,11 @@ export interface NewRecord<D> {
 
 /** All records of one kind, for example all images of all projects. */
 export class Records<D> {
-  readonly #catalog: Catalog;
+  readonly #catalog: Database;
   readonly kind: string;
   readonly #schema: z.ZodType<D>;
 
-  constructor(catalog: Catalog, kind: string, schema: z.ZodType<D>) {
+  constructor(catalog: Database, kind: string, schema: z.ZodType<D>) {
     this.#catalog = catalog;
     this.kind = kind;
     this.#schema = schema;
@@ -45,19 +46,19 @@ export class Records<D> {
   /** The record called `name`. */
   find(project: string, name: string): StoredRecord<D> | undefined {
     const sql = 'SELECT * FROM records WHERE kind = ? AND project = ? AND name = ?';
-    return this.#read(this.#catalog.get(sql, this.kind, project, name));
+    return this.#read(this.#catalog.one(sql, this.kind, project, name));
   }
 
   /** The record that was created with the idempotency key `key`. */
   findByKey(project: string, key: string): StoredRecord<D> | undefined {
     const sql = 'SELECT * FROM records WHERE kind = ? AND project = ? AND key = ?';
-    return this.#read(this.#catalog.get(sql, this.kind, project, key));
+    return this.#read(this.#catalog.one(sql, this.kind, project, key));
   }
 
   /** The record numbered `seq`. */
   at(seq: number): StoredRecord<D> | undefined {
     const sql = 'SELECT * FROM records WHERE kind = ? AND seq = ?';
-    return this.#read(this.#catalog.get(sql, this.kind, seq));
+    return this.#read(this.#catalog.one(sql, this.kind, seq));
   }
 
   /** Up to `limit` records older than number `before`, newest first; of one project if one is given. */
@@ -86,7 +87,7 @@ export class Records<D> {
     const createdAt = Date.now();
     const values = [this.kind, project, name, key ?? null, state, owner ?? null, createdAt];
     try {
-      const { seq } = this.#catalog.run(sql, ...values, JSON.stringify(doc));
+      const seq = this.#catalog.insert(sql, ...values, JSON.stringify(doc));
       return { seq, project, name, key, state, owner, createdAt, doc };
     } catch (error) {
       if (systemCode(error) !== 'ERR_SQLITE_ERROR' || !/UNIQUE/.test(String(error))) throw error;
@@ -107,7 +108,7 @@ export class Records<D> {
     seq: number,
     change: { state?: string; owner?: string | undefined; key?: string; doc?: D },
   ): StoredRecord<D> {
-    return this.#catalog.transaction<StoredRecord<D>>(() => {
+    return this.#catalog.transaction(() => {
       const current = this.at(seq);
       if (current === undefined)
         throw new ImgkitError('NOT_FOUND', `the ${this.kind} is not there any more`);
@@ -127,12 +128,12 @@ export class Records<D> {
   /** Removes a record and its claims on blobs; the blobs stay until garbage is collected. */
   delete(seq: number): boolean {
     const sql = 'DELETE FROM records WHERE kind = ? AND seq = ?';
-    return this.#catalog.run(sql, this.kind, seq).changes > 0;
+    return this.#catalog.run(sql, this.kind, seq) > 0;
   }
 
   /** Says that the record `seq` needs exactly the blobs `digests`. */
   refer(seq: number, digests: readonly string[]): void {
-    this.#catalog.transaction<void>(() => {
+    this.#catalog.transaction(() => {
       this.#catalog.run('DELETE FROM blob_refs WHERE seq = ?', seq);
       for (const digest of new Set(digests))
         this.#catalog.run('INSERT INTO blob_refs (seq, digest) VALUES (?, ?)', seq, digest);

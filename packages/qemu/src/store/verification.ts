@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { throwIfAborted } from '../errors.ts';
 import { checkDisk } from '../formats/qemu-img.ts';
 import { hashFile } from './blob-store.ts';
-import { column, type Catalog } from './catalog.ts';
+import type { Database } from '@imgkit/core/local';
+import { column } from './catalog.ts';
 import { blobPath, diskPath, type StoreLayout } from './layout.ts';
 
 /** Something in the store that is not as it must be. */
@@ -26,18 +27,18 @@ export interface StoreProblem {
  */
 export async function* verifyStore(
   layout: StoreLayout,
-  catalog: Catalog,
+  catalog: Database,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<StoreProblem, void, undefined> {
   const { signal } = options;
   for (const row of catalog.all('PRAGMA integrity_check')) {
     const message = column(row, 'integrity_check');
     if (message !== 'ok')
-      yield { kind: 'damaged-catalog', path: catalog.path, message, affects: [] };
+      yield { kind: 'damaged-catalog', path: catalog.file, message, affects: [] };
   }
   for (const row of catalog.all('PRAGMA foreign_key_check')) {
     const message = `row ${column(row, 'rowid')} of ${column(row, 'table')} refers to a row that does not exist`;
-    yield { kind: 'damaged-catalog', path: catalog.path, message, affects: [] };
+    yield { kind: 'damaged-catalog', path: catalog.file, message, affects: [] };
   }
   for (const row of catalog.all('SELECT digest, size FROM blobs ORDER BY created_at, digest')) {
     throwIfAborted(signal, 'verifying the store');
@@ -77,15 +78,15 @@ async function checkBlob(
   return wrong === undefined ? undefined : { kind: 'damaged-blob', message: wrong };
 }
 
-function isRegistered(catalog: Catalog, digest: string): boolean {
-  return catalog.get('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined;
+function isRegistered(catalog: Database, digest: string): boolean {
+  return catalog.one('SELECT 1 FROM blobs WHERE digest = ?', digest) !== undefined;
 }
 
-function isRecorded(catalog: Catalog, seq: number): boolean {
-  return catalog.get('SELECT 1 FROM records WHERE seq = ?', seq) !== undefined;
+function isRecorded(catalog: Database, seq: number): boolean {
+  return catalog.one('SELECT 1 FROM records WHERE seq = ?', seq) !== undefined;
 }
 
-function affected(catalog: Catalog, digest: string): string[] {
+function affected(catalog: Database, digest: string): string[] {
   const rows = catalog.all(
     'SELECT kind, project, name FROM records JOIN blob_refs USING (seq) WHERE digest = ?',
     digest,

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from './clock.ts';
-import { openDatabase } from './database.ts';
+import { openJournalFile } from './journal-file.ts';
 import { ExecutorTable, leaseMs } from './executor-table.ts';
 import { openJournal } from './journal.ts';
-import { systemProcesses } from './process-identity.ts';
+import { systemProcesses } from '../local/process-identity.ts';
 
 let directory = '';
 beforeEach(() => {
@@ -20,10 +20,10 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 const openOwn = () => openJournal(directory, systemClock(), systemProcesses);
 
-describe('openDatabase', () => {
+describe('openJournalFile', () => {
   it('lets only its owner read the journal', async () => {
     const runs = join(directory, 'deep', 'runs');
-    const database = await openDatabase(runs);
+    const database = await openJournalFile(runs);
     database.run(`INSERT INTO meta (key, value) VALUES ('a', 'b')`);
     expect(modeOf(runs)).toBe('700');
     for (const file of ['journal.db', 'journal.db-wal', 'journal.db-shm']) {
@@ -33,14 +33,14 @@ describe('openDatabase', () => {
   });
 
   it('writes through to the disk at each commit', async () => {
-    const database = await openDatabase(directory);
+    const database = await openJournalFile(directory);
     expect(database.one('PRAGMA synchronous')).toMatchObject({ synchronous: 2 });
     expect(database.one('PRAGMA journal_mode')).toMatchObject({ journal_mode: 'wal' });
     database.close();
   });
 
   it('undoes a transaction that fails, whole', async () => {
-    const database = await openDatabase(directory);
+    const database = await openJournalFile(directory);
     const insert = (key: string) =>
       database.run('INSERT INTO meta (key, value) VALUES (?, ?)', key, 'x');
     expect(() =>
@@ -58,30 +58,30 @@ describe('openDatabase', () => {
 
   it('refuses what it can not use, and says so', async () => {
     writeFileSync(join(directory, 'runs'), '');
-    await expect(openDatabase(join(directory, 'runs'))).rejects.toMatchObject({
+    await expect(openJournalFile(join(directory, 'runs'))).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
     });
   });
 
   it('refuses a journal of a newer version', async () => {
     const runs = join(directory, 'runs');
-    const database = await openDatabase(runs);
+    const database = await openJournalFile(runs);
     database.run('PRAGMA user_version = 99');
     database.close();
-    await expect(openDatabase(join(directory, 'runs'))).rejects.toMatchObject({
+    await expect(openJournalFile(join(directory, 'runs'))).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
     });
   });
 
   it('refuses a file that is no journal', async () => {
     const runs = join(directory, 'runs');
-    (await openDatabase(runs)).close();
+    (await openJournalFile(runs)).close();
     writeFileSync(
       join(runs, 'journal.db'),
       'not a database at all, but long enough to be looked at'.repeat(200),
     );
     rmSync(join(runs, 'journal.db-wal'), { force: true });
-    await expect(openDatabase(join(directory, 'runs'))).rejects.toMatchObject({
+    await expect(openJournalFile(join(directory, 'runs'))).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
     });
   });
@@ -126,7 +126,7 @@ describe('a journal', () => {
 
 describe('ExecutorTable', () => {
   it('takes one that can not be asked for dead when it is silent for as long as a lease', async () => {
-    const database = await openDatabase(directory);
+    const database = await openJournalFile(directory);
     let now = 0;
     const clock = { ...systemClock(), now: () => now };
     const elsewhere = { self: () => systemProcesses.self(), isAlive: () => undefined };

@@ -1,0 +1,3 @@
+export { column } from './column.ts';
+export { Database, type DatabaseOptions, type Row } from './database.ts';
+export { systemProcesses, type ProcessIdentity, type ProcessTable } from './process-identity.ts';
