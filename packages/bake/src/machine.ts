@@ -29,25 +29,8 @@ export interface ConnectRequest {
 export type Connect = (request: ConnectRequest) => Promise<Communicator>;
 
 /** {@link Connect} over SSH. */
-export const connectOverSsh: Connect = ({
-  endpoint,
-  user,
-  privateKey,
-  hostKeys,
-  listening,
-  timeoutMs,
-  signal,
-}) =>
-  connectSsh({
-    host: endpoint.host,
-    port: endpoint.port,
-    user,
-    privateKey,
-    hostKeys,
-    listening,
-    timeoutMs,
-    signal,
-  });
+export const connectOverSsh: Connect = ({ endpoint: { host, port }, ...request }) =>
+  connectSsh({ ...request, host, port });
 
 /** How one machine is reached, and for how long it is tried. */
 export interface MachineOptions {
