@@ -38,7 +38,7 @@ deb http://mirror.test/debian-security bookworm-security main`;
   });
 
   it('finds nothing of Debian on another distribution', () => {
-    expect(sourceUrls('deb http://archive.ubuntu.com/ubuntu noble main')).toEqual({
+    expect(sourceUrls('deb http://mirror.test/ubuntu noble main')).toEqual({
       main: undefined,
       security: undefined,
     });
@@ -46,12 +46,12 @@ deb http://mirror.test/debian-security bookworm-security main`;
 });
 
 describe('chooseMirror', () => {
-  it('prefers what was asked for, then what the machine uses, then Debian itself', async () => {
+  it('prefers what was asked for to what the machine uses, which may be no mirror of Debian', async () => {
     await mkdir(join(directory, 'sources.list.d'));
-    expect((await chooseMirror(undefined, directory)).main).toBe('http://deb.debian.org/debian');
+    expect(await chooseMirror(undefined, directory)).toBeUndefined();
     const file = join(directory, 'sources.list.d', 'x.sources');
     await writeFile(file, 'Types: deb\nURIs: http://mirror.test/debian\n');
-    expect((await chooseMirror(undefined, directory)).main).toBe('http://mirror.test/debian');
+    expect(await chooseMirror(undefined, directory)).toEqual({ main: 'http://mirror.test/debian' });
     expect(await chooseMirror('http://own.test/debian/', directory)).toEqual({
       main: 'http://own.test/debian',
     });
@@ -64,6 +64,7 @@ describe('chooseMirror', () => {
 describe('sourceLines', () => {
   it('has updates and security updates only where there are any', () => {
     const mirror = { main: 'http://m.test/debian' };
+    expect(sourceLines('bookworm', undefined)).toEqual([]);
     expect(sourceLines('bookworm', mirror)).toHaveLength(1);
     const lines = sourceLines('bookworm', { ...mirror, security: 'http://m.test/debian-security' });
     expect(lines.map((line) => line.split(' ').slice(3).join(' '))).toEqual([
@@ -113,6 +114,14 @@ describe('downloadKernel', () => {
     expect(await readFile(join(directory, 'apt/sources.list'), 'utf8')).toContain(
       'http://m.test/debian bookworm main',
     );
+  });
+
+  it('says what is missing where there is no mirror to fetch them from', async () => {
+    await fakeApt('exit 100', downloads);
+    await expect(downloadKernel({ ...wanted(), mirror: undefined })).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      hint: expect.stringContaining('mirror'),
+    });
   });
 
   it('says so when the mirror does not answer', async () => {

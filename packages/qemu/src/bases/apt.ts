@@ -1,9 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError, throwIfAborted } from '@imgkit/core';
 
-import { throwIfAborted } from '../errors.ts';
 import { runTool } from '../formats/tool.ts';
 
 /** Where Debian's packages come from. */
@@ -13,28 +12,24 @@ export interface Mirror {
   readonly security?: string | undefined;
 }
 
-const debian: Mirror = {
-  main: 'http://deb.debian.org/debian',
-  security: 'http://deb.debian.org/debian-security',
-};
-
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** The mirror to use: the one that was asked for, else this machine's own, else Debian's. */
+/** The mirror to use: the one that was asked for, else this machine's own; none where that is no Debian. */
 export async function chooseMirror(
   asked: string | undefined,
   directory = '/etc/apt',
-): Promise<Mirror> {
+): Promise<Mirror | undefined> {
   if (asked !== undefined) return { main: requireUrl(asked) };
   const found = sourceUrls(await readSources(directory));
-  return found.main === undefined ? debian : { ...found, main: found.main };
+  return found.main === undefined ? undefined : { ...found, main: found.main };
 }
 
 const source = (url: string, name: string): string =>
   `deb [arch=amd64 signed-by=${keyring}] ${url} ${name} main`;
 
-/** The lines of a sources.list for `suite`. */
-export function sourceLines(suite: string, mirror: Mirror): readonly string[] {
+/** The lines of a sources.list for `suite`; none without a mirror, so that mmdebstrap takes its own default. */
+export function sourceLines(suite: string, mirror: Mirror | undefined): readonly string[] {
+  if (mirror === undefined) return [];
   const lines = [source(mirror.main, suite)];
   if (mirror.security !== undefined && suite !== 'sid') {
     lines.push(
@@ -73,7 +68,7 @@ async function readSources(directory: string): Promise<string> {
 export interface Fetch {
   /** A directory for it, and for apt's own files. */
   readonly directory: string;
-  readonly mirror: Mirror;
+  readonly mirror: Mirror | undefined;
   readonly suite: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -86,7 +81,7 @@ const metapackage = 'linux-image-cloud-amd64';
  * This machine's own package lists do if they know it. Those that are empty, outdated or of
  * another distribution don't, so then it is asked for with lists of our own, which any user may fetch.
  *
- * @throws `UNAVAILABLE` when the mirror can't be reached.
+ * @throws `UNAVAILABLE` when the mirror can't be reached, `FAILED_PRECONDITION` when there is none to ask.
  */
 export async function downloadKernel(fetch: Fetch): Promise<string> {
   try {
@@ -95,12 +90,18 @@ export async function downloadKernel(fetch: Fetch): Promise<string> {
     throwIfAborted(fetch.signal, 'downloading a kernel');
     if (!ImgkitError.is(error)) throw error;
   }
-  const options = await ownLists(fetch);
+  const { mirror } = fetch;
+  if (mirror === undefined) {
+    throw new ImgkitError('FAILED_PRECONDITION', 'this machine knows no mirror of Debian', {
+      hint: 'Name one with the option mirror.',
+    });
+  }
+  const options = await ownLists({ ...fetch, mirror });
   try {
     await runTool('apt-get', [...options, '-q', 'update'], { signal: fetch.signal });
     return await download(fetch, options);
   } catch (error) {
-    throw mirrorError(error, fetch.mirror);
+    throw mirrorError(error, mirror);
   }
 }
 
@@ -117,7 +118,11 @@ async function download(fetch: Fetch, options: readonly string[]): Promise<strin
   return join(directory, file);
 }
 
-async function ownLists({ directory, mirror, suite }: Fetch): Promise<readonly string[]> {
+async function ownLists({
+  directory,
+  mirror,
+  suite,
+}: Fetch & { readonly mirror: Mirror }): Promise<readonly string[]> {
   const state = join(directory, 'apt');
   await mkdir(join(state, 'lists/partial'), { recursive: true });
   await mkdir(join(state, 'cache/archives/partial'), { recursive: true });
@@ -144,11 +149,12 @@ const unreachable =
   /Could not (resolve|connect)|Failed to fetch|Unable to connect|Temporary failure|timed out|Connection (failed|refused)|Network is unreachable/;
 
 /** Tells the failure of a mirror from that of a program. */
-export function mirrorError(error: unknown, mirror: Mirror): unknown {
+export function mirrorError(error: unknown, mirror: Mirror | undefined): unknown {
   const stderr: unknown = ImgkitError.is(error) ? error.data?.['stderr'] : undefined;
   if (typeof stderr !== 'string' || !unreachable.test(stderr)) return error;
-  return new ImgkitError('UNAVAILABLE', `the package mirror ${mirror.main} did not answer`, {
-    resource: mirror.main,
+  const name = mirror?.main ?? "of Debian's own";
+  return new ImgkitError('UNAVAILABLE', `the package mirror ${name} did not answer`, {
+    resource: mirror?.main,
     hint: 'Check the network, or name another mirror of Debian with the option mirror.',
     data: { stderr },
     cause: error,
@@ -158,6 +164,6 @@ export function mirrorError(error: unknown, mirror: Mirror): unknown {
 function requireUrl(mirror: string): string {
   if (/^(https?|file):\/\/[^\s]+$/.test(mirror)) return mirror.replace(/\/+$/, '');
   throw new ImgkitError('INVALID_ARGUMENT', `${JSON.stringify(mirror)} is not a package mirror`, {
-    hint: 'Give a URL such as http://deb.debian.org/debian.',
+    hint: 'Give its URL, which begins with http://, https:// or file:// and ends with /debian.',
   });
 }

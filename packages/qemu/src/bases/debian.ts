@@ -21,7 +21,7 @@ export interface DebianBaseOptions {
   readonly sizeGib?: number | undefined;
   /**
    * The URL of a mirror of Debian, also used by the image later. By default those that this
-   * machine itself uses, with security updates, or else Debian's own.
+   * machine itself uses, with security updates, or else mmdebstrap's own.
    */
   readonly mirror?: string | undefined;
 }
