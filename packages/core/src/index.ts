@@ -21,7 +21,12 @@ export {
   type LoadPluginsOptions,
   type PluginReference,
 } from './plugin/load-plugins.ts';
-export { startOperation, throwIfAborted, type OperationControl } from './plugin/operation.ts';
+export {
+  cancelled,
+  startOperation,
+  throwIfAborted,
+  type OperationControl,
+} from './plugin/operation.ts';
 export type { Providers } from './plugin/providers.ts';
 export {
   createRetrier,
@@ -52,6 +57,8 @@ export type {
   TickOptions,
   TickReport,
 } from './services/deprecation.ts';
+export type { DeprecationItem, DeprecationPlan } from './services/deprecation-plan.ts';
+export type { DeprecationReport, LeftImage } from './services/deprecation-run.ts';
 export type {
   FamilyName,
   FamilyService,
@@ -61,6 +68,7 @@ export type {
   RollbackOptions,
   RollbackResult,
 } from './services/families.ts';
+export type { ImageSelection } from './services/image-selection.ts';
 export type { ImageTarget } from './services/image-target.ts';
 export type { ImageService, UsableImage, UseOptions, UseWarning } from './services/images.ts';
 export type { SharingService } from './services/sharing.ts';

@@ -1,4 +1,4 @@
-import { ImgkitError, type ErrorCode, type ErrorDetails } from '@imgkit/core';
+import { type ErrorCode, type ErrorDetails, ImgkitError } from '@imgkit/core';
 
 /** The `code` of a Node.js system error, for example `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
@@ -36,19 +36,6 @@ export function fileError(error: unknown, path: string, details: ErrorDetails = 
     known === undefined ? `${path}: ${message}` : `${path} ${known.text}`,
     { resource: path, hint: known?.hint, cause: error, ...details },
   );
-}
-
-/** The error of a call whose signal was aborted. */
-export function cancelled(signal: AbortSignal, operation: string): ImgkitError {
-  return new ImgkitError('CANCELLED', `${operation} was cancelled`, {
-    operation,
-    cause: signal.reason,
-  });
-}
-
-/** Throws `CANCELLED` when `signal` is aborted. */
-export function throwIfAborted(signal: AbortSignal | undefined, operation: string): void {
-  if (signal?.aborted === true) throw cancelled(signal, operation);
 }
 
 const toolErrors: readonly { pattern: RegExp; code: ErrorCode; hint?: string }[] = [

@@ -1,8 +1,6 @@
 import { connect } from 'node:net';
 
-import { ImgkitError } from '@imgkit/core';
-
-import { cancelled, throwIfAborted } from '../src/errors.ts';
+import { cancelled, ImgkitError, throwIfAborted } from '@imgkit/core';
 
 /** What is waited for. */
 export interface Readiness {

@@ -1,3 +1,9 @@
 export { column } from './column.ts';
 export { Database, type DatabaseOptions, type Row } from './database.ts';
-export { systemProcesses, type ProcessIdentity, type ProcessTable } from './process-identity.ts';
+export {
+  formatProcess,
+  parseProcess,
+  systemProcesses,
+  type ProcessIdentity,
+  type ProcessTable,
+} from './process-identity.ts';

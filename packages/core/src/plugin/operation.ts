@@ -97,15 +97,20 @@ export function startOperation<T>(
 /**
  * Throws `CANCELLED` if the signal has aborted.
  *
+ * @param operation - What is cancelled by it, for the message: for example `starting a machine`.
  * @throws {@link ImgkitError} with `CANCELLED`.
  */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw cancelled(signal);
+export function throwIfAborted(signal: AbortSignal | undefined, operation?: string): void {
+  if (signal?.aborted === true) throw cancelled(signal, operation);
 }
 
-function cancelled(signal: AbortSignal): ImgkitError {
+/** The `CANCELLED` of a call whose signal has aborted: the signal's reason if that is one, else one with the reason as its cause. See {@link throwIfAborted}. */
+export function cancelled(signal: AbortSignal, operation?: string): ImgkitError {
   const reason: unknown = signal.reason;
   return ImgkitError.is(reason, 'CANCELLED')
     ? reason
-    : new ImgkitError('CANCELLED', 'the call was cancelled', { cause: reason });
+    : new ImgkitError('CANCELLED', `${operation ?? 'the call'} was cancelled`, {
+        operation,
+        cause: reason,
+      });
 }

@@ -12,15 +12,15 @@ import {
 } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError, throwIfAborted } from '@imgkit/core';
 import { z } from 'zod';
 
-import { fileError, systemCode, throwIfAborted } from '../errors.ts';
+import { fileError, systemCode } from '../errors.ts';
 import { syncPath, writeAtomically } from '../formats/atomic-file.ts';
 import { requireSpace, type FreeSpace } from '../formats/space.ts';
 import type { BaseImage, BaseKind, BuildOptions, BuildProgress } from './base-image.ts';
 import { takeLock, tryLock } from './build-lock.ts';
-import { removeLeftover } from './leftover.ts';
+import { removeLeftover } from '../formats/leftover.ts';
 
 /** What a recipe works with. */
 export interface Workshop {

@@ -1,6 +1,4 @@
-import { ImgkitError } from '@imgkit/core';
-
-import { throwIfAborted } from '../errors.ts';
+import { ImgkitError, throwIfAborted } from '@imgkit/core';
 
 const retryEveryMs = 150;
 

@@ -4,9 +4,9 @@ import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ImgkitError, type ErrorCode } from '@imgkit/core';
+import { type ErrorCode, ImgkitError, throwIfAborted } from '@imgkit/core';
 
-import { cancelled, fileError } from '../errors.ts';
+import { fileError } from '../errors.ts';
 import { requireSpace } from '../formats/space.ts';
 
 /** What is fetched, and where to. */
@@ -39,7 +39,7 @@ export async function download(wanted: Download): Promise<void> {
     let told = 0;
     await using file = await open(target, 'wx', 0o600);
     for await (const chunk of chunks) {
-      if (signal?.aborted === true) throw cancelled(signal, 'downloading an image');
+      throwIfAborted(signal, 'downloading an image');
       hash.update(chunk);
       await file.writeFile(chunk);
       done += chunk.length;
@@ -52,7 +52,7 @@ export async function download(wanted: Download): Promise<void> {
     }
     requireEqual(hash.digest('hex'), wanted.sha256, shown(url));
   } catch (error) {
-    if (signal?.aborted === true) throw cancelled(signal, 'downloading an image');
+    throwIfAborted(signal, 'downloading an image');
     if (ImgkitError.is(error)) throw error;
     if (url.protocol !== 'file:' && error instanceof Error && !('syscall' in error)) {
       throw failure('UNAVAILABLE', url, 'did not answer', error);

@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import { cancelled, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
 import { writeAtomically } from './atomic-file.ts';
 import { gzip } from './gzip.ts';
 import { convert, dataExtents, measureCopy, readInfo, type DiskFormat } from './qemu-img.ts';
@@ -94,7 +95,7 @@ async function writeGceTar(
     );
     await pipeline(gzip(tar), createWriteStream(target, { flags: 'wx', mode: 0o644 }), { signal });
   } catch (error) {
-    if (signal?.aborted === true) throw cancelled(signal, 'export');
+    throwIfAborted(signal, 'export');
     throw error;
   } finally {
     await rm(raw, { force: true });

@@ -1,52 +1,45 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/**
- * The identity of a process that outlasts the reuse of its number, as text: number, start time in
- * ticks since boot, boot, and the namespace in which the number means something.
- */
-export type ProcessIdentity = string;
+import { formatProcess, parseProcess, systemProcesses } from '@imgkit/core/local';
+
+import { removeLeftover } from './leftover.ts';
 
 /** Whether a process still runs. `unknown` is said of those that can't be seen from here. */
 export type Liveness = 'alive' | 'dead' | 'unknown';
 
-const bootId = readBootId();
-const namespace = readNamespace();
-const myself = describe(process.pid) ?? `${process.pid}-0-${bootId}-${namespace}`;
+let myself: string | undefined;
 
-/** The identity of this process. */
-export function currentProcess(): ProcessIdentity {
+/** The identity of this process as text, which outlasts the reuse of its number. */
+export function currentProcess(): string {
+  myself ??= formatProcess(systemProcesses.self());
   return myself;
 }
 
-/** The identity of the running process `pid`; `undefined` when there is none. */
-export function describe(pid: number): ProcessIdentity | undefined {
-  const start = startTime(pid);
-  return start === undefined ? undefined : `${pid}-${start}-${bootId}-${namespace}`;
+/** Tells whether the process that {@link currentProcess} named so still runs. */
+export function liveness(text: string): Liveness {
+  const identity = parseProcess(text);
+  if (identity === undefined) return 'unknown';
+  // A store is one machine's, so who worked there before its last boot is gone.
+  if (bootOf(identity.host) !== bootOf(systemProcesses.self().host)) return 'dead';
+  // A container's numbers say nothing here, and ours nothing there.
+  const alive = systemProcesses.isAlive(identity);
+  if (alive === undefined) return 'unknown';
+  return alive ? 'alive' : 'dead';
 }
 
-/** Tells whether the process `identity` still runs. */
-export function liveness(identity: ProcessIdentity): Liveness {
-  const [pid, start, boot, space] = identity.split('-');
-  if (pid === undefined || start === undefined || !/^\d+$/.test(pid) || space === undefined)
-    return 'unknown';
-  if (boot !== bootId) return 'dead';
-  // A container's numbers say nothing here, and ours nothing there.
-  if (space !== namespace) return 'unknown';
-  return startTime(Number(pid)) === start ? 'alive' : 'dead';
-}
+const bootOf = (host: string): string => host.slice(0, host.indexOf('-'));
 
 const pattern = /~([\da-z]+-\d+-[\da-f]+-\d+)~[\da-f-]{36}(?:\.\w+)?$/;
 
 /** A fresh file name that says which process made it. */
 export function ownName(prefix = '', suffix = ''): string {
-  return `${prefix}~${myself}~${randomUUID()}${suffix}`;
+  return `${prefix}~${currentProcess()}~${randomUUID()}${suffix}`;
 }
 
 /** Which process made the file `name`; `undefined` for names that {@link ownName} didn't make. */
-export function ownerOf(name: string): ProcessIdentity | undefined {
+export function ownerOf(name: string): string | undefined {
   return pattern.exec(name)?.[1];
 }
 
@@ -55,35 +48,6 @@ export async function removeAbandoned(directory: string, prefix: string): Promis
   for (const name of await readdir(directory)) {
     const owner = name.startsWith(prefix) ? ownerOf(name) : undefined;
     if (owner !== undefined && liveness(owner) === 'dead')
-      await rm(join(directory, name), { recursive: true, force: true });
-  }
-}
-
-/** Field 22 of `/proc/<pid>/stat`; the command before it may hold any character, also `)`. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended and only waits for its parent to notice.
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-function readBootId(): string {
-  try {
-    const id = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
-    return id.trim().replaceAll('-', '').slice(0, 12);
-  } catch {
-    return '0';
-  }
-}
-
-function readNamespace(): string {
-  try {
-    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
-  } catch {
-    return '0';
+      await removeLeftover(join(directory, name));
   }
 }

@@ -1,6 +1,8 @@
 import { open } from 'node:fs/promises';
 
-import { fileError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
+import { fileError } from '../errors.ts';
 
 const window = 2 ** 16;
 const zeros = Buffer.alloc(window);

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 
-import { throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
 import type { Extent } from './qemu-img.ts';
 
 const block = 512;

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
 
-import { systemCode, throwIfAborted, toolError, toolMissing } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
+import { systemCode, toolError, toolMissing } from '../errors.ts';
 
 /** The PATH of this process, with the directories of the administrator's tools, which work for anyone. */
 export function searchPath(): readonly string[] {

@@ -5,10 +5,10 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError, throwIfAborted } from '@imgkit/core';
 import { z } from 'zod';
 
-import { systemCode, throwIfAborted, toolMissing } from '../errors.ts';
+import { systemCode, toolMissing } from '../errors.ts';
 import { writeAtomically } from '../formats/atomic-file.ts';
 
 /** How guest code is run: by the processor (`kvm`), or translated (`tcg`), some ten times slower. */

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
-import { throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
 import {
   decideAccelerator,
   qemuVersion,

@@ -3,9 +3,9 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
-import { ImgkitError } from '@imgkit/core';
+import { cancelled, ImgkitError, throwIfAborted } from '@imgkit/core';
 
-import { cancelled, systemCode, throwIfAborted, toolMissing } from '../errors.ts';
+import { systemCode, toolMissing } from '../errors.ts';
 import { commandLine, machineFiles } from './command-line.ts';
 import {
   readConfiguration,

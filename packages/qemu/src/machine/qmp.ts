@@ -1,8 +1,7 @@
-import { ImgkitError } from '@imgkit/core';
+import { cancelled, ImgkitError, throwIfAborted } from '@imgkit/core';
 import { connect, type Socket } from 'node:net';
 import { z } from 'zod';
 import { withSocketPath } from './socket-path.ts';
-import { cancelled, throwIfAborted } from '../errors.ts';
 import { pollUntil, type Wait } from './waiting.ts';
 
 /** Something QEMU tells by itself, for example `SHUTDOWN`. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cancelled, throwIfAborted } from '../errors.ts';
+import { cancelled, throwIfAborted } from '@imgkit/core';
 
 /** How long to wait, and what ends the waiting early. */
 export interface Wait {

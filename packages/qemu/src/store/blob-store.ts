@@ -3,9 +3,9 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'no
 import { chmod, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError, throwIfAborted } from '@imgkit/core';
 
-import { fileError, throwIfAborted } from '../errors.ts';
+import { fileError } from '../errors.ts';
 import { syncPath } from '../formats/atomic-file.ts';
 import { detectFormat } from '../formats/detect.ts';
 import { ownName } from '../formats/owned-file.ts';

@@ -1,8 +1,11 @@
 import { rmSync } from 'node:fs';
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { systemCode, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
+import { systemCode } from '../errors.ts';
+import { removeLeftover } from '../formats/leftover.ts';
 import { liveness, ownerOf } from '../formats/owned-file.ts';
 import type { Database } from '@imgkit/core/local';
 import { column } from './catalog.ts';
@@ -94,7 +97,7 @@ function isUnused(
 }
 
 async function remove(item: GarbageItem, layout: StoreLayout, catalog: Database): Promise<void> {
-  if (item.kind === 'temporary-file') return rm(item.path, { recursive: true, force: true });
+  if (item.kind === 'temporary-file') return removeLeftover(item.path);
   const name = item.path.slice(layout.root.length + 1);
   catalog.run('DELETE FROM overlays WHERE path = ?', name);
 }

@@ -1,4 +1,5 @@
-import { throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
 import type { FreeSpace } from '../formats/space.ts';
 import { BlobStore } from './blob-store.ts';
 import type { Database } from '@imgkit/core/local';

@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError, throwIfAborted } from '@imgkit/core';
 
-import { throwIfAborted } from '../errors.ts';
 import { currentProcess } from '../formats/owned-file.ts';
 import { createOverlay, type CallSettings } from '../formats/qemu-img.ts';
 import type { BlobStore } from './blob-store.ts';

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 
-import { throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '@imgkit/core';
+
 import { checkDisk } from '../formats/qemu-img.ts';
 import { hashFile } from './blob-store.ts';
 import type { Database } from '@imgkit/core/local';
