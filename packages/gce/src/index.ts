@@ -1,1 +1,1 @@
-export {};
+export type { GceCredentials, GceOptions } from './options.ts';

@@ -1,0 +1,185 @@
+import {
+  ImgkitError,
+  startOperation,
+  throwIfAborted,
+  type CallOptions,
+  type Clock,
+  type ImageRef,
+  type Json,
+  type Logger,
+  type Operation,
+  type OperationControl,
+} from '@imgkit/core';
+
+import { apiError } from './errors.ts';
+import type { CloudOperation, GceClient } from './client.ts';
+import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
+
+/** What a capability goes on with when it is given a token: the rest of the work that the call began. */
+export type Resume = (token: OperationToken, control: OperationControl) => Promise<unknown>;
+
+/** What a {@link GceContext} is made of. */
+export interface GceContextParts {
+  /** The provider's name. */
+  readonly provider: string;
+  readonly project: string;
+  readonly client: GceClient;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Gives the zone to work in; throws when nobody said one. */
+  readonly zone: (options?: CallOptions) => Promise<string>;
+  /** Gives the region to work in; throws when nobody said one. */
+  readonly region: (options?: CallOptions) => Promise<string>;
+}
+
+/** One provider: what every capability of it shares. */
+export class GceContext {
+  readonly provider: string;
+  readonly project: string;
+  readonly client: GceClient;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly zone: GceContextParts['zone'];
+  readonly region: GceContextParts['region'];
+  readonly #resumes = new Map<string, Resume>();
+
+  constructor(parts: GceContextParts) {
+    this.provider = parts.provider;
+    this.project = parts.project;
+    this.client = parts.client;
+    this.logger = parts.logger;
+    this.clock = parts.clock;
+    this.zone = parts.zone;
+    this.region = parts.region;
+  }
+
+  ref(id: string): ImageRef {
+    return { provider: this.provider, id };
+  }
+
+  /** A call that is answered at once. Whatever it throws is an imgkit error that says where it came from. */
+  async call<T>(
+    operation: string,
+    resource: string | undefined,
+    options: CallOptions | undefined,
+    body: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      throwIfAborted(options?.signal);
+      return await body();
+    } catch (error) {
+      throw this.located(error, operation, resource);
+    }
+  }
+
+  /** A listing. */
+  async *listing<T>(
+    operation: string,
+    options: CallOptions | undefined,
+    body: () => AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    try {
+      throwIfAborted(options?.signal);
+      for await (const item of body()) {
+        throwIfAborted(options?.signal);
+        yield item;
+      }
+    } catch (error) {
+      throw this.located(error, operation, undefined);
+    }
+  }
+
+  /** A call that takes long. */
+  operation<T>(
+    operation: string,
+    resource: string | undefined,
+    options: CallOptions | undefined,
+    body: (control: OperationControl) => Promise<T>,
+  ): Operation<T> {
+    return startOperation(async (control) => {
+      try {
+        return await body(control);
+      } catch (error) {
+        const { signal } = control;
+        if (signal.aborted && !ImgkitError.is(error)) throwIfAborted(signal);
+        throw this.located(error, operation, resource);
+      }
+    }, options);
+  }
+
+  /**
+   * Waits for an operation of the cloud, and tells its progress. When the caller gives up meanwhile, the cloud
+   * goes on: then it throws `PENDING` with the token.
+   */
+  async wait(
+    { progress, signal, accepted }: OperationControl,
+    token: OperationToken,
+    what: string,
+  ): Promise<CloudOperation> {
+    const text = encodeToken(this.provider, token);
+    accepted(text);
+    progress(what, 0);
+    try {
+      return await this.client.wait(token.operation, {
+        signal,
+        onProgress: (percent) => progress(what, percent / 100),
+      });
+    } catch (error) {
+      if (!signal.aborted || (ImgkitError.is(error) && error.code !== 'CANCELLED')) throw error;
+      throw new ImgkitError('PENDING', `${token.call} goes on in the cloud`, {
+        resource: token.target,
+        token: text,
+        hint: 'Go on waiting with provider.resume(token).',
+        cause: error,
+      });
+    }
+  }
+
+  /** Says how the operations of a call are continued from a token. */
+  onResume(call: string, resume: Resume): void {
+    this.#resumes.set(call, resume);
+  }
+
+  /** Continues an operation of this or another process. */
+  resume(text: string, options: CallOptions = {}): Operation<unknown> {
+    return this.operation('resume', undefined, options, async (control) => {
+      const token = decodeToken(text);
+      const resume = token && this.#resumes.get(token.call);
+      if (token === undefined || resume === undefined)
+        throw new ImgkitError('INVALID_ARGUMENT', `"${text}" is not the token of an operation`, {
+          hint: `Give one that an operation of provider "${this.provider}" gave.`,
+        });
+      return resume(token, control);
+    });
+  }
+
+  /** The error with provider, operation and resource, where they are not known yet. */
+  located(error: unknown, operation: string, resource: string | undefined): ImgkitError {
+    const known = apiError(error);
+    if (known.provider !== undefined) return known;
+    return new ImgkitError(known.code, known.message, {
+      provider: this.provider,
+      operation: known.operation ?? operation,
+      resource: known.resource ?? resource,
+      hint: known.hint,
+      providerCode: known.providerCode,
+      requestId: known.requestId,
+      retryAfterMs: known.retryAfterMs,
+      token: known.token,
+      leftovers: known.leftovers,
+      replacement: known.replacement,
+      data: known.data,
+      cause: known.cause,
+    });
+  }
+}
+
+/** The token of an operation: what is waited for, and what is left to do then. */
+export function tokenOf(
+  call: string,
+  { project, scope, name }: CloudOperation,
+  target: string,
+  rest: Json = null,
+): OperationToken {
+  return { call, operation: { project, scope, name }, target, rest };
+}
