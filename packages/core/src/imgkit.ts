@@ -129,7 +129,7 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
     if (options.engine === undefined) disposal.add('engine', () => engine.close());
 
     return {
-      ...createServices({ providers, store, clock, logger }),
+      ...createServices({ providers, store, engine, clock, logger }),
       providers,
       runs: new Runs({ engine, remover, clock }),
       engine,
@@ -151,6 +151,7 @@ export async function createImgkit(options: ImgkitOptions): Promise<Imgkit> {
 interface ServiceParts {
   readonly providers: Providers;
   readonly store: StateStore;
+  readonly engine: Engine;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -2,21 +2,19 @@ import type { Logger } from '../logger.ts';
 import { throwIfAborted } from '../plugin/operation.ts';
 import type { Providers } from '../plugin/providers.ts';
 import type { CallOptions } from '../spec/call-options.ts';
-import type { ImageFilter } from '../spec/capabilities/images.ts';
 import { ImgkitError } from '../spec/errors.ts';
 import type { Image } from '../spec/image.ts';
 import type { Provider } from '../spec/provider.ts';
 import { formatRef, type ImageRef } from '../spec/ref.ts';
-import { findImage, sameImage, toRef, type ImageTarget } from './image-target.ts';
+import { selectImages, type ImageSelection } from './image-selection.ts';
+import { findImage, sameImage } from './image-target.ts';
 import type { UsageService } from './usage.ts';
 
 /** The label that keeps an image from being deleted by a plan, whatever its value: say who needs it, and why. */
 export const holdLabel = 'imgkit-hold';
 
 /** Which images a plan is about. */
-export type DeletionSelection =
-  | readonly ImageTarget[]
-  | ({ readonly provider: string } & ImageFilter);
+export type DeletionSelection = ImageSelection;
 
 /** What shall become of one image. Plain data. */
 export interface DeletionItem {
@@ -131,7 +129,7 @@ export function createDeletionService(
   return {
     async plan(selection, options) {
       const items: DeletionItem[] = [];
-      for await (const image of select(providers, selection, options)) {
+      for await (const image of selectImages(providers, selection, options)) {
         if (items.some(({ ref }) => sameImage(providers, ref, image.ref))) continue;
         const { ref, name, createdAt } = image;
         const provider = providers.get(ref.provider);
@@ -170,23 +168,4 @@ function findHindrances(provider: Provider, image: Image): readonly string[] {
     reasons.push(`it is ${image.status}`);
   }
   return reasons;
-}
-
-async function* select(
-  providers: Providers,
-  selection: DeletionSelection,
-  options: CallOptions | undefined,
-): AsyncGenerator<Image> {
-  if ('provider' in selection) {
-    const { provider, ...filter } = selection;
-    yield* providers.get(provider).images.list(filter, options);
-    return;
-  }
-  for (const target of selection) {
-    const ref = toRef(target);
-    // An image that is gone needs no deleting; a provider that isn't there is a mistake.
-    providers.get(ref.provider);
-    const found = await findImage(providers, ref, options);
-    if (found !== undefined) yield found.image;
-  }
 }

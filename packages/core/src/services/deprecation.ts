@@ -1,14 +1,18 @@
-import type { Clock } from '../engine/index.ts';
+import type { Clock, Engine } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import { throwIfAborted } from '../plugin/operation.ts';
 import type { Providers } from '../plugin/providers.ts';
 import type { CallOptions } from '../spec/call-options.ts';
 import { ImgkitError } from '../spec/errors.ts';
 import type { Deprecation, DeprecationDates, DeprecationState, Image } from '../spec/image.ts';
+import type { Operation } from '../spec/operation.ts';
 import type { Provider } from '../spec/provider.ts';
 import { formatRef, type ImageRef } from '../spec/ref.ts';
 import { replacementsLock } from './deprecation-change.ts';
 import { checkDeprecation, dueState } from './deprecation-dates.ts';
+import { planDeprecation, type DeprecationPlan } from './deprecation-plan.ts';
+import { executePlan, registerDeprecationRun, type DeprecationReport } from './deprecation-run.ts';
+import type { ImageSelection } from './image-selection.ts';
 import { readImage, toRef, type ImageTarget } from './image-target.ts';
 import { checkReplacement, followReplacements } from './replacement-chain.ts';
 import type { StateStore } from './state-store.ts';
@@ -87,12 +91,56 @@ export interface DeprecationService {
    * regularly, for example daily; made twice, it changes nothing more. One failure doesn't stop the others.
    */
   tick(options?: TickOptions): Promise<TickReport>;
+
+  /**
+   * Decides which images of a selection get a deprecation, and changes nothing. Kept are those that have it already,
+   * that are another project's, and that would replace themselves.
+   *
+   * @throws {@link ImgkitError} with `INVALID_ARGUMENT` for dates that are no instants or out of order, `NOT_FOUND` for the
+   *   replacement, `UNSUPPORTED`, `PROVIDER_NOT_FOUND`, and whatever keeps the selection from being listed.
+   */
+  plan(
+    selection: ImageSelection,
+    deprecation: Deprecation,
+    options?: CallOptions,
+  ): Promise<DeprecationPlan>;
+
+  /**
+   * Carries a plan out, several images at a time: changes what it says and nothing else, after each was looked at again
+   * right before. It is a run of the engine, whose id is the operation's token: executing the same plan again, or
+   * `kit.runs.resume()`, goes on after a crash; what was done already is not done again. One image's failure doesn't stop
+   * the others; trouble of the cloud is waited for. Aborting stops it: what was done until then stays.
+   *
+   * @throws {@link ImgkitError} with `CANCELLED`; with what keeps the cloud from working (`UNAVAILABLE`,
+   *   `RATE_LIMITED`) when it doesn't end for minutes: execute the plan again to go on.
+   *
+   * @example
+   * ```ts
+   * import { createImgkit } from '@imgkit/core';
+   * import { qemu } from '@imgkit/qemu';
+   *
+   * await using kit = await createImgkit({ providers: [qemu()] });
+   * const head = await kit.families.head('qemu', 'web');
+   * const selection = { provider: 'qemu', family: 'web', states: ['ACTIVE'] } as const;
+   * const plan = await kit.deprecation.plan(selection, {
+   *   state: 'DEPRECATED',
+   *   replacement: head.ref,
+   * });
+   * for (const { name, decision, reasons } of plan.items) console.log(name, decision, reasons);
+   * const operation = kit.deprecation.execute(plan);
+   * for await (const { message, fraction } of operation) console.log(message, fraction);
+   * const { changed, left } = await operation;
+   * console.log(changed, left);
+   * ```
+   */
+  execute(plan: DeprecationPlan, options?: CallOptions): Operation<DeprecationReport>;
 }
 
 /** What the deprecation service works with. */
 export interface DeprecationParts {
   readonly providers: Providers;
   readonly store: StateStore;
+  readonly engine: Engine;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -100,6 +148,7 @@ export interface DeprecationParts {
 /** Makes the deprecation service. */
 export function createDeprecationService(parts: DeprecationParts): DeprecationService {
   const { providers, store, clock, logger } = parts;
+  const workflow = registerDeprecationRun(parts);
 
   const set: DeprecationService['set'] = async (target, deprecation, options) => {
     const ref = toRef(target);
@@ -132,6 +181,11 @@ export function createDeprecationService(parts: DeprecationParts): DeprecationSe
       for await (const next of followReplacements(providers, image, options)) last = next;
       return last;
     },
+
+    plan: (selection, deprecation, options) =>
+      planDeprecation(providers, selection, deprecation, options),
+
+    execute: (plan, options) => executePlan(parts, workflow, plan, options),
 
     async tick({ dryRun = false, ...options } = {}) {
       const changes: DueChange[] = [];

@@ -57,7 +57,7 @@ export function steppingClock(start = '2026-11-21T00:00:00Z'): Clock & { pass(ms
     pass: (ms) => void (now += ms),
     async sleep(ms, signal) {
       signal?.throwIfAborted();
-      now += ms;
+      now += Math.ceil(ms);
     },
   };
 }

@@ -17,6 +17,8 @@ export interface Publication {
   readonly id: string;
   readonly image: ImageRef;
   readonly version?: string | undefined;
+  /** The version that the image had before. */
+  readonly versionBefore?: string | undefined;
   /** Whether the image was published before: then undoing leaves it published. */
   readonly wasPublished: boolean;
   readonly predecessors: readonly Predecessor[];

@@ -80,6 +80,13 @@ describe('publish', () => {
     await test.kit.families.publish(ref, { version: '1' });
     const { image } = await test.kit.families.publish(ref, { version: '1.1' });
     expect(image).toMatchObject({ version: '1.1', published: true });
+    // That is what a rollback takes back, and unless somebody has changed it since.
+    const undone = await test.kit.families.rollback('prod', 'web');
+    expect(undone.image).toMatchObject({ version: '1', published: true });
+    await test.kit.families.publish(ref, { version: '1.2' });
+    await test.cloudProvider.publishing?.publish(ref.id, { family: 'web', version: '9' });
+    const left = await test.kit.families.rollback('prod', 'web');
+    expect(left.image).toMatchObject({ version: '9', published: true });
   });
 
   it('refuses what is not ACTIVE, of another family, or of none', async () => {

@@ -86,6 +86,7 @@ export class Publications {
         id: crypto.randomUUID(),
         image: image.ref,
         version,
+        versionBefore: image.version,
         wasPublished: image.published,
         predecessors,
         at: new Date(this.#parts.clock.now()).toISOString(),
@@ -193,7 +194,6 @@ export class Publications {
     publication: Publication,
     options: CallOptions,
   ): Promise<RollbackResult> {
-    const { providers } = this.#parts;
     await this.#record(provider, family, { ...publication, state: 'ROLLING_BACK' });
     const restored: Image[] = [];
     const untouched: { image: ImageRef; reason: string }[] = [];
@@ -206,7 +206,7 @@ export class Publications {
     try {
       const { id } = publication.image;
       image = publication.wasPublished
-        ? (await readImage(providers, publication.image, options)).image
+        ? await this.#restoreVersion(provider, family, publication, options)
         : await provider.publishing.withdraw(id, options);
     } catch (error) {
       if (!ImgkitError.is(error, 'NOT_FOUND')) throw error; // gone: it surely isn't the head
@@ -214,6 +214,25 @@ export class Publications {
     await this.#record(provider, family, { ...publication, state: 'ROLLED_BACK' });
     const head = await findHead(provider, { kind: 'family', family }, options);
     return { image, restored, untouched, head };
+  }
+
+  /** An image that was published before, only with another version, gets that back; no cloud can take away one that it was given. */
+  async #restoreVersion(
+    provider: Publisher,
+    family: string,
+    publication: Publication,
+    options: CallOptions,
+  ): Promise<Image> {
+    const { version, versionBefore } = publication;
+    const { image } = await readImage(this.#parts.providers, publication.image, options);
+    const isOurs = image.published && image.family === family && image.version === version;
+    const canBe = image.status === 'READY' && image.deprecation.state === 'ACTIVE';
+    if (!isOurs || !canBe || versionBefore === undefined || versionBefore === version) return image;
+    return provider.publishing.publish(
+      image.ref.id,
+      { family, version: versionBefore },
+      options,
+    );
   }
 
   async #record(provider: Provider, family: string, publication: Publication): Promise<void> {

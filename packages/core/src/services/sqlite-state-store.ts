@@ -66,6 +66,11 @@ export function sqliteStateStore(
       );
     },
 
+    async remove(collection, key, options) {
+      const sql = 'DELETE FROM record WHERE collection = ? AND key = ?';
+      database(options?.signal).run(sql, collection.name, key);
+    },
+
     async *list(collection, options) {
       const sql = 'SELECT key, value FROM record WHERE collection = ? ORDER BY key';
       for (const row of database(options?.signal).all(sql, collection.name)) {

@@ -14,7 +14,7 @@ export interface StoredRecord<T> {
 }
 
 /**
- * What the services must remember beyond what clouds can: publications, channels. Durable, and shared by all
+ * What the services must remember beyond what clouds can: publications, channels, plans that are being carried out. Durable, and shared by all
  * processes that use the same state directory.
  */
 export interface StateStore {
@@ -22,6 +22,8 @@ export interface StateStore {
   read<T>(collection: Collection<T>, key: string, options?: CallOptions): Promise<T | undefined>;
   /** Writes a record; once it resolves, the record outlives a crash of the machine. */
   write<T>(collection: Collection<T>, key: string, value: T, options?: CallOptions): Promise<void>;
+  /** Removes a record, if it is there. */
+  remove<T>(collection: Collection<T>, key: string, options?: CallOptions): Promise<void>;
   /** Lists the records of a collection by key. */
   list<T>(collection: Collection<T>, options?: CallOptions): AsyncIterable<StoredRecord<T>>;
   /**
