@@ -6,7 +6,9 @@ const conditions = ['@imgkit/source', ...defaultServerConditions];
 const tests = ['src/**/*.test.ts', 'test/**/*.test.ts'];
 // Tests that boot machines: they need the processors for themselves.
 const vmTests = '**/*.vm.test.ts';
-const exclude = [...configDefaults.exclude, vmTests];
+// Tests that need a real OpenStack, started from Debian's packages.
+const openstackTests = '**/*.openstack.test.ts';
+const exclude = [...configDefaults.exclude, vmTests, openstackTests];
 
 export default defineConfig({
   resolve: { conditions },
@@ -45,6 +47,18 @@ export default defineConfig({
           hookTimeout: 300_000,
           fileParallelism: false,
           sequence: { groupOrder: 1 }, // after all other projects
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'openstack',
+          include: [`packages/rackspace/test/${openstackTests}`],
+          globalSetup: 'test/openstack/setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -31,6 +31,7 @@ import { fileURLToPath } from 'node:url';
  * @property {(path: string) => boolean} isStatic Whether the file is an ELF program that needs no shared library.
  * @property {boolean} isRoot Whether this user may install packages.
  * @property {boolean} hasApt Whether this is Debian or one of its descendants.
+ * @property {boolean} isDebian12 Whether this is Debian 12 itself.
  * @property {(command: string, args: readonly string[]) => number} run Runs a command, returns its exit code.
  * @property {(line: string) => void} print Writes one line for the user.
  */
@@ -80,11 +81,29 @@ export const requirements = [
   },
 ];
 
+/**
+ * A service of the OpenStack that tests start: from the packages of Debian 12 and as root, and elsewhere not at all.
+ * @type {(path: string, debianPackage: string, why: string) => Requirement}
+ */
+const openstack = (path, debianPackage, why) => ({
+  name: path,
+  debianPackage,
+  why,
+  met: (system) => !(system.isDebian12 && system.isRoot) || system.hasFile(path),
+});
+
+const pythonPackages = '/usr/lib/python3/dist-packages';
+
 /** What the tests check our own work with. @type {readonly Requirement[]} */
 export const testRequirements = [
   command('cpio', 'cpio', 'reads the initramfs that the tests made'),
   command('fsck.fat', 'dosfstools', 'checks the seed volumes that the tests made'),
   command('ssh-keygen', 'openssh-client', 'reads the keys that the tests made'),
+  openstack(`${pythonPackages}/keystone`, 'python3-keystone', "is the tests' identity service"),
+  openstack(`${pythonPackages}/glance`, 'python3-glance', "is the tests' image service"),
+  openstack(`${pythonPackages}/placement`, 'python3-placement', "is the tests' resource service"),
+  openstack(`${pythonPackages}/nova`, 'python3-nova', "is the tests' compute service"),
+  openstack('/usr/bin/gunicorn', 'gunicorn', 'serves them'),
 ];
 
 const usage = `usage: node scripts/prepare-system.mjs [--check] [--tests] [--help]
@@ -211,7 +230,8 @@ function thisMachine() {
     hasFile: (path) => accessible(path, constants.R_OK),
     isStatic: isStaticProgram,
     isRoot: process.getuid?.() === 0,
-    hasApt: isDebianLike(),
+    hasApt: systemIs(/^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m),
+    isDebian12: systemIs(/^ID=debian$/m) && systemIs(/^VERSION_ID="?12"?$/m),
     run: (program, args) =>
       spawnSync(program, args, {
         stdio: ['ignore', 'inherit', 'inherit'],
@@ -221,9 +241,10 @@ function thisMachine() {
   };
 }
 
-function isDebianLike() {
+/** @type {(pattern: RegExp) => boolean} */
+function systemIs(pattern) {
   try {
-    return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync('/etc/os-release', 'utf8'));
+    return pattern.test(readFileSync('/etc/os-release', 'utf8'));
   } catch {
     return false;
   }

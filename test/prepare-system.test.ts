@@ -16,7 +16,7 @@ const script = join(root, 'scripts/prepare-system.mjs');
 /** A machine that has everything but `missing`, and whose apt-get brings it when it `works`. */
 function machine(
   missing: readonly string[],
-  { isRoot = true, hasApt = true, works = true }: Record<string, boolean> = {},
+  { isRoot = true, hasApt = true, isDebian12 = true, works = true }: Record<string, boolean> = {},
 ) {
   const absent = new Set(missing);
   const commands: string[] = [];
@@ -26,6 +26,7 @@ function machine(
     lines,
     isRoot,
     hasApt,
+    isDebian12,
     hasCommand: (name: string) => !absent.has(name),
     hasFile: (path: string) => !absent.has(path),
     isStatic: (path: string) => !absent.has(path),
@@ -96,6 +97,15 @@ describe('prepare-system', () => {
       const system = machine([name]);
       expect(prepareSystem(['--tests'], system)).toBe(0);
       expect(system.commands.at(-1)).toMatch(new RegExp(` ${debianPackage}$`));
+    },
+  );
+
+  it.each([{ isDebian12: false }, { isRoot: false }])(
+    'needs no OpenStack where the tests cannot start one: %o',
+    (kind) => {
+      const system = machine(['/usr/bin/gunicorn'], kind);
+      expect(prepareSystem(['--tests'], system)).toBe(0);
+      expect(system.commands).toEqual([]);
     },
   );
 

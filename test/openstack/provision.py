@@ -1,0 +1,113 @@
+"""Fills a fresh Keystone: projects, users, roles and the service catalogue.
+
+The user "outsider" has no role in any project; every other user's project has
+the user's name.
+
+    provision.py KEYSTONE_URL GLANCE_URL [PLACEMENT_URL [NOVA_URL]]
+
+Waits for each service before it is used. Safe to run again: what is there
+already is kept. Needs only what Debian's python3-keystone brings along.
+"""
+
+import os
+import sys
+import time
+
+import requests
+
+PASSWORD = os.environ["OPENSTACK_PASSWORD"]
+PRODUCER_AND_CONSUMERS = ("images", "consumer-a", "consumer-b")
+PATIENCE_S = 300
+
+http = requests.Session()
+http.trust_env = False
+
+
+def wait_for(what, ready):
+    """Calls ready() until it is true; a refused connection counts as false."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if ready():
+                return
+        except requests.ConnectionError:
+            pass
+        if time.monotonic() > end:
+            sys.exit(f"{what} is not ready after {PATIENCE_S} s")
+        time.sleep(0.2)
+
+
+def call(method, url, **kwargs):
+    response = http.request(method, url, timeout=30, **kwargs)
+    response.raise_for_status()
+    return response
+
+
+class Keystone:
+    def __init__(self, url):
+        self.url = url
+        wait_for("keystone", lambda: http.get(url, timeout=30).ok)
+        domain = {"id": "default"}
+        response = call("POST", f"{url}/auth/tokens", json={"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {
+                "name": "admin", "domain": domain, "password": PASSWORD}}},
+            "scope": {"project": {"name": "admin", "domain": domain}}}})
+        http.headers["X-Auth-Token"] = response.headers["X-Subject-Token"]
+        self.roles = {role["name"]: role["id"] for role in self.list("roles")}
+
+    def list(self, collection, **filters):
+        return call("GET", f"{self.url}/{collection}", params=filters).json()[collection]
+
+    def ensure(self, kind, key, **fields):
+        """The id of the one that has the given fields named by key, made if need be."""
+        collection = kind + "s"
+        found = self.list(collection, **{name: fields[name] for name in key})
+        if found:
+            return found[0]["id"]
+        return call("POST", f"{self.url}/{collection}", json={kind: fields}).json()[kind]["id"]
+
+    def ensure_user(self, name, project_id, role):
+        user_id = self.ensure("user", ["name"], name=name, domain_id="default",
+                              password=PASSWORD, default_project_id=project_id)
+        call("PUT", f"{self.url}/projects/{project_id}/users/{user_id}/roles/{self.roles[role]}")
+
+    def ensure_project(self, name):
+        return self.ensure("project", ["name"], name=name, domain_id="default")
+
+    def ensure_endpoint(self, name, service_type, url):
+        service_id = self.ensure("service", ["name"], name=name, type=service_type)
+        for interface in ("public", "internal", "admin"):
+            self.ensure("endpoint", ["service_id", "interface"], service_id=service_id,
+                        interface=interface, region_id="RegionOne", url=url)
+
+
+def main(keystone_url, glance_url, placement_url=None, nova_url=None):
+    keystone = Keystone(keystone_url)
+
+    service_project = keystone.ensure_project("service")
+    for name in ("glance", "placement", "nova"):
+        keystone.ensure_user(name, service_project, "admin")
+    for name in PRODUCER_AND_CONSUMERS:
+        keystone.ensure_user(name, keystone.ensure_project(name), "member")
+    keystone.ensure("user", ["name"], name="outsider", domain_id="default", password=PASSWORD)
+
+    keystone.ensure_endpoint("glance", "image", glance_url)
+    wait_for("glance", lambda: http.get(f"{glance_url}/v2/images", timeout=30).ok)
+
+    if placement_url:
+        keystone.ensure_endpoint("placement", "placement", placement_url)
+        wait_for("placement",
+                 lambda: http.get(f"{placement_url}/resource_providers", timeout=30).ok)
+
+    if nova_url:
+        keystone.ensure_endpoint("nova", "compute", nova_url)
+        # A hypervisor is listed once the scheduler has mapped its host to the cell.
+        wait_for("nova", lambda: http.get(f"{nova_url}/os-hypervisors", timeout=30)
+                 .json().get("hypervisors"))
+        flavors = call("GET", f"{nova_url}/flavors").json()["flavors"]
+        if not any(flavor["id"] == "tiny" for flavor in flavors):
+            call("POST", f"{nova_url}/flavors", json={"flavor": {
+                "id": "tiny", "name": "tiny", "ram": 64, "vcpus": 1, "disk": 1}})
+
+
+main(*sys.argv[1:])
