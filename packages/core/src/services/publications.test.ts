@@ -74,17 +74,18 @@ describe('publish', () => {
     );
   });
 
-  it('gives a published image another version when asked to', async () => {
+  it('gives a published image another version when asked to, and takes it back', async () => {
     await using test = await openTestKit();
     const { ref } = await test.image('web-1', { family: 'web' });
     await test.kit.families.publish(ref, { version: '1' });
     const { image } = await test.kit.families.publish(ref, { version: '1.1' });
     expect(image).toMatchObject({ version: '1.1', published: true });
-    // That is what a rollback takes back, and unless somebody has changed it since.
+    // A rollback leaves what somebody has changed since.
     const undone = await test.kit.families.rollback('prod', 'web');
     expect(undone.image).toMatchObject({ version: '1', published: true });
     await test.kit.families.publish(ref, { version: '1.2' });
-    await test.cloudProvider.publishing?.publish(ref.id, { family: 'web', version: '9' });
+    const { publishing } = test.kit.providers.require('prod', 'publishing');
+    await publishing.publish(ref.id, { family: 'web', version: '9' });
     const left = await test.kit.families.rollback('prod', 'web');
     expect(left.image).toMatchObject({ version: '9', published: true });
   });

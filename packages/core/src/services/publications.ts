@@ -228,11 +228,7 @@ export class Publications {
     const isOurs = image.published && image.family === family && image.version === version;
     const canBe = image.status === 'READY' && image.deprecation.state === 'ACTIVE';
     if (!isOurs || !canBe || versionBefore === undefined || versionBefore === version) return image;
-    return provider.publishing.publish(
-      image.ref.id,
-      { family, version: versionBefore },
-      options,
-    );
+    return provider.publishing.publish(image.ref.id, { family, version: versionBefore }, options);
   }
 
   async #record(provider: Provider, family: string, publication: Publication): Promise<void> {
