@@ -134,14 +134,23 @@ export interface GceClient {
   close(): Promise<void>;
 }
 
-/** The kinds of calls that Google counts apart. */
-export type CallKind = 'read' | 'list' | 'heavy-list' | 'operation-read' | 'mutation';
-
-/** Keeps the calls below Google's rates. */
-export interface Throttle {
-  /** Resolves when one more call of the kind may be made; rejects with the signal's reason. */
-  acquire(kind: CallKind, signal?: AbortSignal): Promise<void>;
+/** A request as Google counts it. */
+export interface CountedRequest {
+  readonly service: ApiService;
+  readonly method: string;
+  /** The project whose quota it counts against. */
+  readonly project: string;
+  /** The region, of a zonal or regional method. */
+  readonly region?: string | undefined;
 }
 
-/** Lets every call through at once. */
-export const unthrottled: Throttle = { acquire: () => Promise.resolve() };
+/** Keeps the requests below Google's rates. */
+export interface Throttle {
+  /** Resolves when the request may be made; rejects with the signal's reason. */
+  enter(request: CountedRequest, options?: CallOptions): Promise<void>;
+  /** Is told when Google refused a request because of its rate, and how long it asks to wait. */
+  refused(request: CountedRequest, retryAfterMs?: number): void;
+}
+
+/** Lets every request through at once. */
+export const unthrottled: Throttle = { enter: () => Promise.resolve(), refused: () => undefined };

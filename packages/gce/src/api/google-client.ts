@@ -12,8 +12,8 @@ import {
 import type {
   ApiCall,
   ApiService,
-  CallKind,
   CloudOperation,
+  CountedRequest,
   GceClient,
   ListCall,
   MutationCall,
@@ -23,6 +23,7 @@ import type {
   WaitOptions,
 } from '../client.ts';
 import { apiError, operationError } from '../errors.ts';
+import { regionOf } from '../resource-id.ts';
 import type { Credentials } from './credentials.ts';
 import { operationCall, pageWarnings, readOperation } from './operations.ts';
 import { requestIdOf } from './request-id.ts';
@@ -55,6 +56,9 @@ const withoutRequestId = new Set(
   ['images', 'machineImages', 'snapshots'].map((one) => `${one}.setLabels`),
 );
 
+/** Google's reason when one resource, rather than the project, is asked for too much. */
+const ofOneResource = 'RESOURCE_OPERATION_RATE_EXCEEDED';
+
 /** Google's own client behind {@link GceClient}. Nothing of it is loaded before the first call. */
 export class GoogleClient implements GceClient {
   readonly #parts: GoogleClientParts;
@@ -65,8 +69,7 @@ export class GoogleClient implements GceClient {
   }
 
   async read(call: ApiCall, options?: CallOptions): Promise<WireObject> {
-    const kind = call.method === 'wait' ? 'operation-read' : 'read';
-    return this.#repeating(call, kind, options);
+    return this.#repeating(call, options);
   }
 
   async *pages(call: ListCall, options?: CallOptions): AsyncGenerator<Page, void, undefined> {
@@ -74,8 +77,7 @@ export class GoogleClient implements GceClient {
     let pageToken: string | undefined;
     do {
       const request = pageToken === undefined ? call.request : { ...call.request, pageToken };
-      const kind = aggregated ? 'heavy-list' : 'list';
-      const page = await this.#repeating({ ...call, request }, kind, options);
+      const page = await this.#repeating({ ...call, request }, options);
       const warnings = pageWarnings(page);
       for (const { code, message, scope } of warnings)
         this.#parts.logger.warn(`Google warns of a listing: ${message}`, {
@@ -138,11 +140,11 @@ export class GoogleClient implements GceClient {
   }
 
   /** A call that may be aborted at any time, and be made again. */
-  async #repeating(call: ApiCall, kind: CallKind, options: CallOptions = {}): Promise<WireObject> {
+  async #repeating(call: ApiCall, options: CallOptions = {}): Promise<WireObject> {
     const { signal } = options;
     return this.#parts.retrier.run(
       async () => {
-        await this.#acquire(kind, signal);
+        await this.#enter(call, signal);
         return this.#send(call, signal);
       },
       { safe: true, signal },
@@ -168,7 +170,7 @@ export class GoogleClient implements GceClient {
     try {
       return await this.#parts.retrier.run(
         async () => {
-          await this.#acquire('mutation', known ? stop.signal : undefined);
+          await this.#enter(call, known ? stop.signal : undefined);
           const certain = known;
           known = false;
           try {
@@ -186,8 +188,8 @@ export class GoogleClient implements GceClient {
     }
   }
 
-  async #acquire(kind: CallKind, signal: AbortSignal | undefined): Promise<void> {
-    await this.#parts.throttle.acquire(kind, signal).catch((error: unknown) => {
+  async #enter(call: ApiCall, signal: AbortSignal | undefined): Promise<void> {
+    await this.#parts.throttle.enter(countedAs(call), { signal }).catch((error: unknown) => {
       throwIfAborted(signal);
       throw error;
     });
@@ -221,7 +223,10 @@ export class GoogleClient implements GceClient {
       return isWireObject(answer) ? answer : {};
     } catch (error) {
       throwIfAborted(signal);
-      throw apiError(error, { retryAfterMs: heard.retryAfterMs });
+      const failure = apiError(error, { retryAfterMs: heard.retryAfterMs });
+      if (failure.code === 'RATE_LIMITED' && failure.providerCode !== ofOneResource)
+        this.#parts.throttle.refused(countedAs({ service, method, request }), failure.retryAfterMs);
+      throw failure;
     }
   }
 
@@ -296,6 +301,13 @@ function flatten(page: WireObject): readonly WireObject[] {
     .flatMap((scope) =>
       Object.keys(scope).flatMap((key) => (key === 'warning' ? [] : objects(scope, key))),
     );
+}
+
+/** How Google counts a request: its quotas are by project, and by region where the method works in one. */
+function countedAs({ service, method, request }: ApiCall): CountedRequest {
+  const zone = text(request, 'zone');
+  const region = text(request, 'region') ?? (zone && regionOf(`zones/${zone}`));
+  return { service, method, project: text(request, 'project') ?? '', region };
 }
 
 function routing(request: ApiCall['request']): string {

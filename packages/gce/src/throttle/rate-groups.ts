@@ -1,3 +1,5 @@
+import type { ApiService } from '../client.ts';
+
 /**
  * What Google counts requests in: each group has a quota of its own, per project and minute, and those of regional and
  * zonal methods also per region.
@@ -28,27 +30,21 @@ export const documentedRates: Readonly<Record<RateGroup, number>> = {
 };
 
 /** The services whose changes count as changes of global resources. */
-const globalResources = new Set(['images', 'snapshots', 'machineimages']);
-const globalChanges = new Set(['insert', 'delete', 'deprecate', 'setlabels']);
+const globalResources: ReadonlySet<ApiService> = new Set(['images', 'snapshots', 'machineImages']);
+const globalChanges = new Set(['insert', 'delete', 'deprecate', 'setLabels']);
 
-/**
- * The group that a method counts in.
- *
- * @param rpc - Service and method, for example `Images.Deprecate`.
- */
-export function rateGroupOf(rpc: string): RateGroup {
-  const [service = '', method = ''] = rpc.toLowerCase().split('.');
-  if (method === 'getserialportoutput') return 'serial-port';
-  if (service.endsWith('operations')) {
+/** The group that a method counts in. */
+export function rateGroupOf(service: ApiService, method: string): RateGroup {
+  if (method === 'getSerialPortOutput') return 'serial-port';
+  if (service.endsWith('Operations')) {
     // Waiting in a zone or region is heavy; for the global ones the page names no other group than that of reading them.
-    return method === 'wait' && service !== 'globaloperations' ? 'heavy-reads' : 'operation-reads';
+    return method === 'wait' && service !== 'globalOperations' ? 'heavy-reads' : 'operation-reads';
   }
-  if (method === 'createsnapshot') return 'resource-writes';
+  if (method === 'createSnapshot') return 'resource-writes';
   if (globalResources.has(service) && globalChanges.has(method)) return 'resource-writes';
-  if (method === 'aggregatedlist') return 'heavy-reads';
-  // These are POST requests, and count as queries.
-  if (method === 'listmanagedinstances' || method === 'listerrors') return 'queries';
+  if (method === 'aggregatedList') return 'heavy-reads';
   if (method === 'list') return 'lists';
   if (method.startsWith('get') || method.startsWith('test')) return 'reads';
+  // Changes, and the listings of groups (`listManagedInstances`, `listErrors`), which are POST requests.
   return 'queries';
 }

@@ -2,40 +2,41 @@ import { FakeClock } from '@imgkit/core/testing';
 import { describe, expect, it } from 'vitest';
 
 import { rateGroupOf } from './rate-groups.ts';
-import { Throttle } from './throttle.ts';
+import type { CountedRequest } from '../client.ts';
+import { RateThrottle } from './throttle.ts';
 
 describe('the group a method counts in', () => {
   it.each([
-    ['Images.Get', 'reads'],
-    ['Images.GetFromFamily', 'reads'],
-    ['Images.List', 'lists'],
-    ['Images.Insert', 'resource-writes'],
-    ['Images.Deprecate', 'resource-writes'],
-    ['Images.SetLabels', 'resource-writes'],
-    ['Images.Patch', 'queries'],
-    ['Images.SetIamPolicy', 'queries'],
-    ['MachineImages.Delete', 'resource-writes'],
-    ['Disks.CreateSnapshot', 'resource-writes'],
-    ['Instances.AggregatedList', 'heavy-reads'],
-    ['Instances.Insert', 'queries'],
-    ['Instances.GetSerialPortOutput', 'serial-port'],
-    ['InstanceGroupManagers.ListManagedInstances', 'queries'],
-    ['GlobalOperations.Get', 'operation-reads'],
-    ['GlobalOperations.Wait', 'operation-reads'],
-    ['ZoneOperations.Wait', 'heavy-reads'],
-    ['regionOperations.wait', 'heavy-reads'],
-  ])('of %s is %s', (rpc, group) => {
-    expect(rateGroupOf(rpc)).toBe(group);
+    ['images', 'get', 'reads'],
+    ['images', 'getFromFamily', 'reads'],
+    ['images', 'list', 'lists'],
+    ['images', 'insert', 'resource-writes'],
+    ['images', 'deprecate', 'resource-writes'],
+    ['images', 'setLabels', 'resource-writes'],
+    ['images', 'patch', 'queries'],
+    ['images', 'setIamPolicy', 'queries'],
+    ['machineImages', 'delete', 'resource-writes'],
+    ['disks', 'createSnapshot', 'resource-writes'],
+    ['instances', 'aggregatedList', 'heavy-reads'],
+    ['instances', 'insert', 'queries'],
+    ['instances', 'getSerialPortOutput', 'serial-port'],
+    ['instanceGroupManagers', 'listManagedInstances', 'queries'],
+    ['globalOperations', 'get', 'operation-reads'],
+    ['globalOperations', 'wait', 'operation-reads'],
+    ['zoneOperations', 'wait', 'heavy-reads'],
+    ['regionOperations', 'wait', 'heavy-reads'],
+  ] as const)('of %s.%s is %s', (service, method, group) => {
+    expect(rateGroupOf(service, method)).toBe(group);
   });
 });
 
 describe('the throttle', () => {
   const clock = new FakeClock();
-  const throttle = new Throttle({ clock, rates: { reads: 20 } });
-  const read = { rpc: 'Images.Get', project: 'a' };
+  const throttle = new RateThrottle({ clock, rates: { reads: 20 } });
+  const read = { service: 'images', method: 'get', project: 'a' } as const;
 
   /** Whether a request passes without waiting. */
-  async function passes(request: { rpc: string; project: string; region?: string }) {
+  async function passes(request: CountedRequest) {
     const stop = new AbortController();
     const entered = throttle.enter(request, { signal: stop.signal }).then(
       () => true,
@@ -49,17 +50,19 @@ describe('the throttle', () => {
   it('counts each group, project and region by itself', async () => {
     expect(await passes(read)).toBe(true);
     expect(await passes(read)).toBe(false);
-    expect(await passes({ rpc: 'Snapshots.Get', project: 'a' })).toBe(false); // the same group
-    expect(await passes({ rpc: 'Images.List', project: 'a' })).toBe(true);
-    expect(await passes({ rpc: 'Images.Get', project: 'b' })).toBe(true);
-    expect(await passes({ rpc: 'Disks.Get', project: 'a', region: 'europe-west1' })).toBe(true);
+    expect(await passes({ service: 'snapshots', method: 'get', project: 'a' })).toBe(false); // the same group
+    expect(await passes({ service: 'images', method: 'list', project: 'a' })).toBe(true);
+    expect(await passes({ service: 'images', method: 'get', project: 'b' })).toBe(true);
+    expect(
+      await passes({ service: 'disks', method: 'get', project: 'a', region: 'europe-west1' }),
+    ).toBe(true);
   });
 
   it('stops only the group that was refused', async () => {
-    throttle.refused({ rpc: 'Images.Insert', project: 'a' }, 5000);
-    expect(await passes({ rpc: 'Images.Deprecate', project: 'a' })).toBe(false);
-    expect(await passes({ rpc: 'Images.Patch', project: 'a' })).toBe(true);
+    throttle.refused({ service: 'images', method: 'insert', project: 'a' }, 5000);
+    expect(await passes({ service: 'images', method: 'deprecate', project: 'a' })).toBe(false);
+    expect(await passes({ service: 'images', method: 'patch', project: 'a' })).toBe(true);
     await clock.advance(7000);
-    expect(await passes({ rpc: 'Images.Deprecate', project: 'a' })).toBe(true);
+    expect(await passes({ service: 'images', method: 'deprecate', project: 'a' })).toBe(true);
   });
 });

@@ -1,17 +1,8 @@
 import type { CallOptions, Clock } from '@imgkit/core';
 
+import type { CountedRequest, Throttle } from '../client.ts';
 import { documentedRates, rateGroupOf, type RateGroup } from './rate-groups.ts';
 import { RateLimit } from './rate-limit.ts';
-
-/** A request that is to be made. */
-export interface ThrottledRequest {
-  /** Service and method: `Images.Deprecate`. */
-  readonly rpc: string;
-  /** The project whose quota it counts against. */
-  readonly project: string;
-  /** The region, of a zonal or regional method. */
-  readonly region?: string | undefined;
-}
 
 /** How fast requests may be made. */
 export interface ThrottleOptions {
@@ -24,7 +15,7 @@ export interface ThrottleOptions {
 const usedShare = 0.9;
 
 /** Keeps the requests of one provider below the rates at which Google refuses them. */
-export class Throttle {
+export class RateThrottle implements Throttle {
   readonly #clock: Clock;
   readonly #rates: Readonly<Record<RateGroup, number>>;
   readonly #limits = new Map<string, RateLimit>();
@@ -35,17 +26,17 @@ export class Throttle {
   }
 
   /** Resolves when the request may be made. Throws the signal's reason once it aborts. */
-  async enter(request: ThrottledRequest, options?: CallOptions): Promise<void> {
+  async enter(request: CountedRequest, options?: CallOptions): Promise<void> {
     await this.#limitOf(request).enter(options?.signal);
   }
 
   /** Tells that Google refused a request because of its rate, and how long it asks to wait. */
-  refused(request: ThrottledRequest, retryAfterMs?: number): void {
+  refused(request: CountedRequest, retryAfterMs?: number): void {
     this.#limitOf(request).refused(retryAfterMs);
   }
 
-  #limitOf({ rpc, project, region = 'global' }: ThrottledRequest): RateLimit {
-    const group = rateGroupOf(rpc);
+  #limitOf({ service, method, project, region = 'global' }: CountedRequest): RateLimit {
+    const group = rateGroupOf(service, method);
     const key = `${project} ${region} ${group}`;
     const known = this.#limits.get(key);
     if (known !== undefined) return known;
