@@ -1,1 +1,29 @@
-export {};
+export {
+  createVirtualClock,
+  type EmulatorClock,
+  type VirtualClock,
+} from './control-plane/clock.ts';
+export type {
+  AddedFault,
+  DelayFault,
+  DropFault,
+  Fault,
+  FaultEffect,
+  Faults,
+  FaultTarget,
+  ListWarningFault,
+  OperationErrorFault,
+  StatusFault,
+} from './control-plane/faults.ts';
+export type { Json, JsonObject } from './control-plane/json.ts';
+export type { LoggedRequest, Violation } from './control-plane/request-log.ts';
+export type { EmulatedProject, SeededImage } from './gce/emulated-project.ts';
+export type { PolicyBinding } from './gce/iam.ts';
+export type { RateLimits } from './gce/rates.ts';
+export {
+  startGceEmulator,
+  type EmulatedOperation,
+  type GceEmulator,
+  type GceEmulatorOptions,
+  type GceProjectOptions,
+} from './gce-emulator.ts';

@@ -1,0 +1,25 @@
+import { defineMetric } from './quotas.ts';
+import { ResourceType, type Stored } from './state.ts';
+
+/** Images. What stands in `resource` is all there is to them. */
+export const imageType = new ResourceType<Stored>({ collection: 'images', singular: 'image' });
+
+/** Disks: `users` of the resource names the instances they are attached to. */
+export const diskType = new ResourceType<Stored>({ collection: 'disks', singular: 'disk' });
+
+export const snapshotType = new ResourceType<Stored>({
+  collection: 'snapshots',
+  singular: 'snapshot',
+});
+
+export const instanceType = new ResourceType<Stored>({
+  collection: 'instances',
+  singular: 'instance',
+});
+
+export const imageQuota = defineMetric({
+  name: 'IMAGES',
+  scope: 'project',
+  limit: 20_000,
+  used: (project) => imageType.all(project).length,
+});
