@@ -67,14 +67,19 @@ describe('buildOnce', () => {
 
   it('makes it once for all who ask at the same time', async () => {
     const phases: string[] = [];
-    const slow = recipe(() => new Promise((resolve) => setTimeout(resolve, 300)));
-    const onProgress = ({ phase }: { phase: string }): void => void phases.push(phase);
+    const waiting = 'waiting for another process that makes the same image';
+    const both = Promise.withResolvers<void>();
+    const slow = recipe(() => both.promise);
+    const onProgress = ({ phase }: { phase: string }): void => {
+      phases.push(phase);
+      if (phases.filter((one) => one === waiting).length === 2) both.resolve();
+    };
     const images = await Promise.all(
       [1, 2, 3].map(() => buildOnce(directory, slow, { onProgress })),
     );
     expect(made).toBe(1);
     expect(new Set(images.map(({ builtAt }) => builtAt)).size).toBe(1);
-    expect(phases).toContain('waiting for another process that makes the same image');
+    expect(phases.filter((phase) => phase === waiting)).toHaveLength(2);
   });
 
   it('leaves nothing when it fails', async () => {
