@@ -1,0 +1,124 @@
+import {
+  ImgkitError,
+  type CallOptions,
+  type CreateDiskRequest,
+  type Disk,
+  type Disks,
+  type Labels,
+  type Operation,
+} from '@imgkit/core';
+import * as z from 'zod';
+
+import type { WireObject } from './api/wire.ts';
+import type { GceContext } from './context.ts';
+import { creationLabels } from './creation.ts';
+import { diskKind } from './kinds.ts';
+import { toGceLabels } from './labels.ts';
+import { toDisk } from './mapping/disk.ts';
+import { readOptions } from './mapping/machine-options.ts';
+import { checkSize, encryptionKey, toGib, typeUrl } from './mapping/machine-template.ts';
+import { checkName } from './names.ts';
+import { formatId } from './resource-id.ts';
+import {
+  deleteResource,
+  listResources,
+  makeResource,
+  readResource,
+  resumeResource,
+  type ResourceKind,
+} from './resources.ts';
+import { usableImage, usableSnapshot } from './sources.ts';
+
+/** What `providerOptions` of `disks.create` may hold at GCE. */
+export interface GceDiskOptions {
+  /** The zone; the provider's by default. */
+  readonly zone?: string | undefined;
+  /** `pd-standard`, `pd-ssd`, `hyperdisk-balanced`…; `pd-balanced` by default. */
+  readonly type?: string | undefined;
+  /** The key of Cloud KMS that it is encrypted with: `projects/p/locations/l/keyRings/r/cryptoKeys/k`. */
+  readonly kmsKey?: string | undefined;
+  /** What it is, in words. */
+  readonly description?: string | undefined;
+}
+
+const diskOptions = z.strictObject({
+  zone: z.string().min(1).optional(),
+  type: z.string().min(1).optional(),
+  kmsKey: z.string().min(1).optional(),
+  description: z.string().max(2048).optional(),
+});
+
+/** Persistent disks. */
+export class GceDisks implements Disks {
+  readonly #context: GceContext;
+  readonly #kind: ResourceKind<Disk>;
+
+  constructor(context: GceContext) {
+    this.#context = context;
+    this.#kind = diskKind(context.provider);
+    resumeResource(context, this.#kind);
+  }
+
+  async get(id: string, options?: CallOptions): Promise<Disk> {
+    const { provider } = this.#context;
+    return this.#context.call('disks.get', id, options, async () =>
+      toDisk(await readResource(this.#context, this.#kind, id, options), provider),
+    );
+  }
+
+  list(
+    filter?: { readonly name?: string | undefined; readonly labels?: Labels | undefined },
+    options?: CallOptions,
+  ): AsyncIterable<Disk> {
+    return listResources(this.#context, this.#kind, filter, undefined, options);
+  }
+
+  create(request: CreateDiskRequest, options?: CallOptions): Operation<Disk> {
+    const { name, idempotencyKey: key } = request;
+    const context = this.#context;
+    return context.operation('disks.create', name, options, async (control) => {
+      checkName('disk', name);
+      const wishes: GceDiskOptions = readOptions(diskOptions, request.providerOptions, 'disks');
+      const labels = toGceLabels(request.labels, creationLabels(key));
+      const content = await this.#content(request, control);
+      const { project } = context;
+      const zone = wishes.zone ?? (await context.zone(control));
+      const scope = `zones/${zone}`;
+      const diskResource = {
+        name,
+        labels,
+        ...content,
+        type: typeUrl({ project, scope }, 'diskTypes', wishes.type ?? 'pd-balanced'),
+        diskEncryptionKey: encryptionKey(wishes.kmsKey),
+        description: wishes.description,
+      };
+      const id = formatId({ project, scope, collection: 'disks', name });
+      const made = { id, key, request: { project, zone, diskResource } };
+      return makeResource(context, this.#kind, made, control);
+    });
+  }
+
+  delete(id: string, options?: CallOptions): Operation<void> {
+    return deleteResource(this.#context, this.#kind, id, options);
+  }
+
+  async #content(request: CreateDiskRequest, options: CallOptions): Promise<WireObject> {
+    const { source = { kind: 'empty' }, sizeBytes, name } = request;
+    const sizeGb = sizeBytes === undefined ? undefined : toGib(sizeBytes);
+    const check = (least: number): void => checkSize(`disk "${name}"`, sizeBytes, least);
+    check(1);
+    if (source.kind === 'empty') {
+      if (sizeBytes !== undefined) return { sizeGb };
+      throw new ImgkitError('INVALID_ARGUMENT', 'an empty disk needs a size', {
+        hint: 'Give its size in bytes; Google makes whole GiB of it.',
+      });
+    }
+    const content =
+      source.kind === 'image'
+        ? await usableImage(this.#context, source.image, options)
+        : await usableSnapshot(this.#context, source.snapshot, options);
+    check(content.sizeBytes);
+    const field = source.kind === 'image' ? 'sourceImage' : 'sourceSnapshot';
+    return { [field]: content.id, sizeGb };
+  }
+}

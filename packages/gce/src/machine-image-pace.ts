@@ -1,0 +1,135 @@
+import { ImgkitError, type CallOptions, type OperationControl } from '@imgkit/core';
+
+import type { GceContext } from './context.ts';
+import { toMachineImage } from './mapping/machine-image.ts';
+import { sameId } from './resource-id.ts';
+
+const minute = 60_000;
+/**
+ * Google takes a machine image of one instance every ten minutes; in a burst, six within an hour. Source: its
+ * "Create machine images", restrictions.
+ */
+export const machineImageIntervalMs = 10 * minute;
+const burst = { most: 6, withinMs: 60 * minute } as const;
+
+/** How the rate of Google is kept. */
+export interface PaceOptions {
+  /** What happens before the time has come: it is refused with `RATE_LIMITED`, or waited for. */
+  readonly whenTooSoon: 'refuse' | 'wait';
+  /** Whether six may be made in quick succession, and then none for the rest of the hour. */
+  readonly burst: boolean;
+}
+
+/** Who wants a machine image. */
+export interface PacedRequest {
+  /** The id of the instance. */
+  readonly instance: string;
+  /** The id that the machine image will have: what stands under it by then isn't another one. */
+  readonly id: string;
+}
+
+/** How long to wait, in milliseconds, before one more, when some were made at these times. */
+export function waitBefore(times: readonly number[], now: number, allowBurst: boolean): number {
+  const latest = times.toSorted((a, b) => b - a);
+  const [last] = latest;
+  if (last === undefined) return 0;
+  if (!allowBurst) return Math.max(0, last + machineImageIntervalMs - now);
+  const nth = latest[burst.most - 1];
+  return nth === undefined ? 0 : Math.max(0, nth + burst.withinMs - now);
+}
+
+/**
+ * Keeps the machine images of each instance below Google's rate. What counts is what the cloud has, whoever made
+ * it; what this provider made itself counts too when it has been deleted since.
+ */
+export class MachineImagePace {
+  readonly #context: GceContext;
+  /** When we made which machine image, by instance. */
+  readonly #made = new Map<string, Map<string, number>>();
+
+  constructor(context: GceContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Makes one when it may be made.
+   *
+   * @throws {@link ImgkitError} with `RATE_LIMITED` and `retryAfterMs`.
+   */
+  async keep<T>(
+    request: PacedRequest,
+    options: PaceOptions,
+    control: OperationControl,
+    make: () => Promise<T>,
+  ): Promise<T> {
+    await this.#allow(request, options, control);
+    const { instance, id } = request;
+    const made = this.#made.get(instance) ?? new Map<string, number>();
+    this.#made.set(instance, made.set(id, this.#context.clock.now()));
+    try {
+      return await make();
+    } catch (error) {
+      if (!ImgkitError.is(error, 'PENDING')) made.delete(id);
+      throw error;
+    }
+  }
+
+  async #allow(
+    request: PacedRequest,
+    options: PaceOptions,
+    control: OperationControl,
+  ): Promise<void> {
+    const { clock } = this.#context;
+    for (;;) {
+      const times = new Map([
+        ...(this.#made.get(request.instance) ?? []),
+        ...(await this.#standing(request, control)),
+      ]);
+      times.delete(request.id);
+      const waitMs = waitBefore([...times.values()], clock.now(), options.burst);
+      if (waitMs === 0) return;
+      if (options.whenTooSoon === 'refuse') throw tooSoon(request.instance, waitMs, clock.now());
+      const until = new Date(clock.now() + waitMs).toISOString();
+      control.progress(`waiting until ${until}: Google takes one machine image in ten minutes`);
+      await clock.sleep(waitMs, control.signal);
+    }
+  }
+
+  /** When the machine images that the cloud has of the instance were made, within the last hour. */
+  async #standing(
+    { instance }: PacedRequest,
+    options: CallOptions,
+  ): Promise<ReadonlyMap<string, number>> {
+    const { client, project, clock, logger } = this.#context;
+    const since = clock.now() - burst.withinMs;
+    const times = new Map<string, number>();
+    const request = { project, orderBy: 'creationTimestamp desc', maxResults: 100 };
+    const call = { service: 'machineImages', method: 'list', request } as const;
+    try {
+      for await (const { items } of client.pages(call, options))
+        for (const native of items) {
+          const one = toMachineImage(native);
+          const time = Date.parse(one.createdAt);
+          if (time < since) return times; // the newest come first
+          if (one.status !== 'FAILED' && sameId(one.instance, instance)) times.set(one.id, time);
+        }
+    } catch (error) {
+      if (!ImgkitError.is(error, 'PERMISSION_DENIED')) throw error;
+      logger.debug('machine images may not be listed: only our own count, and Google decides');
+    }
+    return times;
+  }
+}
+
+function tooSoon(instance: string, retryAfterMs: number, now: number): ImgkitError {
+  const at = new Date(now + retryAfterMs).toISOString();
+  return new ImgkitError(
+    'RATE_LIMITED',
+    `the next machine image of ${instance} can be made at ${at}`,
+    {
+      resource: instance,
+      retryAfterMs,
+      hint: 'Google takes one in ten minutes. With providerOptions { whenTooSoon: "wait" } it is waited for; with { burst: true } six may be made at once.',
+    },
+  );
+}
