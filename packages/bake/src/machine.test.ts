@@ -52,10 +52,10 @@ it('keeps one connection while it stands, and makes a new one when it is lost', 
 it.each([true, false])('restarts once, proved by the boot id (fastRestart: %s)', async (fast) => {
   const { machine, guests } = await setUp(undefined, fast);
   const since = await machine.bootId();
-  await machine.restart({ since, timeoutMs: 5000 });
+  await machine.restart({ since, timeoutMs: 15_000 });
   const now = await machine.bootId();
   expect(now).not.toBe(since);
-  await machine.restart({ since, timeoutMs: 5000 });
+  await machine.restart({ since, timeoutMs: 15_000 });
   expect(await machine.bootId()).toBe(now);
   expect(guests.log).toEqual([fast ? 'poweroff' : 'reboot']);
 });
@@ -64,7 +64,7 @@ it('switches a machine on that a crash left switched off in the middle of a rest
   const { machine, instances, id } = await setUp(undefined, true);
   const since = await machine.bootId();
   await instances.stop(id);
-  await machine.restart({ since, timeoutMs: 5000 });
+  await machine.restart({ since, timeoutMs: 15_000 });
   expect(await machine.bootId()).not.toBe(since);
 });
 

@@ -58,7 +58,7 @@ describe.runIf(canChroot)('sealing', () => {
   }
   /** The power-off is told in the background. */
   async function toldToPowerOff(by = 'poweroff') {
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       if ((await read(`${by}-was-called`)) !== undefined) return true;
       await new Promise((resolve) => {
         setTimeout(resolve, 10);
@@ -138,7 +138,8 @@ describe.runIf(canChroot)('sealing', () => {
     await mkdir(join(root, 'run/systemd/system'), { recursive: true });
     const begun = performance.now();
     seal();
-    expect(performance.now() - begun).toBeLessThan(5000);
+    // It would wait for 120 s.
+    expect(performance.now() - begun).toBeLessThan(60_000);
   });
 
   it('waits for the parts of cloud-init that systemd has still to run', async () => {

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startSshServer, userLands, type TestServer } from '../../test/ssh-server.ts';
 import type { Communicator } from './communicator.ts';
@@ -18,7 +19,7 @@ function connect(
     port: server.port,
     user: 'root',
     privateKey: server.login.privateKey,
-    timeoutMs: 5000,
+    timeoutMs: 15_000,
     ...more,
   });
 }
@@ -38,7 +39,7 @@ describe('connectSsh', () => {
       port,
       user: 'root',
       privateKey: login.privateKey,
-      timeoutMs: 8000,
+      timeoutMs: 15_000,
     });
     await new Promise((resolve) => {
       silent.once('connection', resolve);
@@ -54,7 +55,7 @@ describe('connectSsh', () => {
     await using server = await startSshServer();
     const other = generateSshKeyPair('other');
     await expect(
-      connect(server, { hostKeys: [other.publicKey], timeoutMs: 600 }),
+      connect(server, { hostKeys: [other.publicKey], timeoutMs: 3000 }),
     ).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     await using guest = await connect(server, {
       hostKeys: [other.publicKey, server.host.publicKey],
@@ -65,10 +66,27 @@ describe('connectSsh', () => {
   it('says so when the key is refused', async () => {
     await using server = await startSshServer();
     const { privateKey } = generateSshKeyPair('stranger');
-    await expect(connect(server, { privateKey, timeoutMs: 800 })).rejects.toMatchObject({
+    await expect(connect(server, { privateKey, timeoutMs: 3000 })).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
       hint: expect.stringContaining('cloud-init'),
     });
+  });
+
+  it('says so at its deadline too, when it was refused until then', async () => {
+    const { port } = await startSshServer().then(async (server) => {
+      await server[Symbol.asyncDispose]();
+      return server;
+    });
+    const { privateKey } = generateSshKeyPair('stranger');
+    const address = { host: '127.0.0.1', port, user: 'root' };
+    const refused = connectSsh({ ...address, privateKey, timeoutMs: 4000 }).catch(
+      (error: unknown) => error,
+    );
+    // So late that there is no time left to see that it goes on refusing.
+    await delay(2100);
+    await using server = await startSshServer({ port });
+    expect(await refused).toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(server.handshakes()).toBeGreaterThan(0);
   });
 
   it('gives up at its deadline and at its signal', async () => {

@@ -60,7 +60,9 @@ export async function connectSsh(options: SshOptions): Promise<Communicator> {
           operation: 'ssh.connect',
           cause: error,
         });
-      if (deadline.aborted) throw unreachable(peer, timeoutMs, last ?? error);
+      // A server that refuses us has been reached: why it does says more than that the time is over.
+      if (deadline.aborted)
+        throw refusedSince === undefined ? unreachable(peer, timeoutMs, last ?? error) : last;
       last = error;
       const now = performance.now();
       refusedSince = ImgkitError.is(error, 'UNAUTHENTICATED') ? (refusedSince ?? now) : undefined;

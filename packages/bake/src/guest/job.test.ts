@@ -30,7 +30,7 @@ describe.each(userLands)('runJob in the user land of %s', (land) => {
       port: server.port,
       user: 'root',
       privateKey: server.login.privateKey,
-      timeoutMs: 5000,
+      timeoutMs: 15_000,
     });
   const places = () => ({
     roots: [join(server.directory, 'nope'), server.directory],

@@ -154,7 +154,7 @@ export const sharingChecks: readonly EngineCheck[] = [
       victim.kill();
       const began = Date.now();
       assert.equal(await result, 'through');
-      assert.ok(Date.now() - began < 2000, 'at once');
+      assert.ok(Date.now() - began < 10_000, 'at once, not when a lease has run out');
       assert.deepEqual(runs, ['before', 'sticks', 'sticks']);
     },
   },

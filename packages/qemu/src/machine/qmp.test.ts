@@ -62,7 +62,7 @@ describe('QmpClient', () => {
         return '{"return":"second"';
       })(socket);
     });
-    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 2000 });
+    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 20_000 });
     expect(await Promise.all([client.execute('a'), client.execute('b')])).toEqual([
       'first',
       'second',
@@ -78,7 +78,7 @@ describe('QmpClient', () => {
           : `{"error":{"class":"GenericError","desc":"disk is full"},"id":${id}}\n`,
       ),
     );
-    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 2000 });
+    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 20_000 });
     await expect(client.execute('nothing')).rejects.toMatchObject({ code: 'UNSUPPORTED' });
     await expect(client.execute('migrate')).rejects.toMatchObject({
       code: 'OPERATION_FAILED',
@@ -94,7 +94,7 @@ describe('QmpClient', () => {
         (command, id) => `{"event":"${command}","data":{"guest":true}}\n{"return":{},"id":${id}}\n`,
       ),
     );
-    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 2000 });
+    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 20_000 });
     const seen: string[] = [];
     const leave = client.onEvent((event) =>
       seen.push(`${event.event} ${String(event.data['guest'])}`),
@@ -106,7 +106,7 @@ describe('QmpClient', () => {
   });
 
   it('waits for a QEMU that listens later, also when one hung up before', async () => {
-    const connecting = QmpClient.connect(directory, 'q', { timeoutMs: 5000 });
+    const connecting = QmpClient.connect(directory, 'q', { timeoutMs: 20_000 });
     let calls = 0;
     await listen(join(directory, 'q'), (socket) => {
       calls += 1;
@@ -134,12 +134,12 @@ describe('QmpClient', () => {
       fakeQemu(() => ''),
     );
     const abort = new AbortController();
-    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 2000 });
+    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 20_000 });
     const running = client.execute('migrate', {}, { signal: abort.signal });
     abort.abort();
     await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
     await expect(
-      QmpClient.connect(directory, 'none', { timeoutMs: 2000, signal: abort.signal }),
+      QmpClient.connect(directory, 'none', { timeoutMs: 20_000, signal: abort.signal }),
     ).rejects.toMatchObject({
       code: 'CANCELLED',
     });
@@ -152,14 +152,14 @@ describe('QmpClient', () => {
         return '';
       })(socket),
     );
-    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 2000 });
+    await using client = await QmpClient.connect(directory, 'q', { timeoutMs: 20_000 });
     await expect(client.execute('quit')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await expect(client.execute('quit')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
   it('fails with PROTOCOL on what is not QMP', async () => {
     await listen(join(directory, 'q'), (socket) => socket.write('SSH-2.0-OpenSSH\n'));
-    await expect(QmpClient.connect(directory, 'q', { timeoutMs: 2000 })).rejects.toMatchObject({
+    await expect(QmpClient.connect(directory, 'q', { timeoutMs: 20_000 })).rejects.toMatchObject({
       code: 'PROTOCOL',
     });
   });
@@ -175,7 +175,7 @@ describe('QmpClient', () => {
           fakeQemu((_command, id) => `{"return":7,"id":${id}}\n`),
         ),
       );
-      await using client = await QmpClient.connect(deep, 'q', { timeoutMs: 2000 });
+      await using client = await QmpClient.connect(deep, 'q', { timeoutMs: 20_000 });
       expect(await client.execute('x')).toBe(7);
     },
   );
