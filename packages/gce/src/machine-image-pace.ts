@@ -62,37 +62,52 @@ export class MachineImagePace {
     control: OperationControl,
     make: () => Promise<T>,
   ): Promise<T> {
-    await this.#allow(request, options, control);
     const { instance, id } = request;
     const made = this.#made.get(instance) ?? new Map<string, number>();
-    this.#made.set(instance, made.set(id, this.#context.clock.now()));
-    try {
-      return await make();
-    } catch (error) {
-      if (!ImgkitError.is(error, 'PENDING')) made.delete(id);
-      throw error;
+    this.#made.set(instance, made);
+    for (;;) {
+      await this.#pause(await this.#waitMs(request, options, control), instance, options, control);
+      made.set(id, this.#context.clock.now());
+      try {
+        return await make();
+      } catch (error) {
+        if (ImgkitError.is(error, 'PENDING')) throw error;
+        made.delete(id);
+        if (!ImgkitError.is(error, 'RATE_LIMITED')) throw error;
+        // Somebody else was quicker, or Google knows of some that are gone by now.
+        const waitMs = Math.max(await this.#waitMs(request, options, control), minute);
+        await this.#pause(waitMs, instance, options, control, error);
+      }
     }
   }
 
-  async #allow(
+  async #waitMs(
     request: PacedRequest,
-    options: PaceOptions,
-    control: OperationControl,
+    { burst: allowBurst }: PaceOptions,
+    control: CallOptions,
+  ): Promise<number> {
+    const { instance, id } = request;
+    const times = new Map([
+      ...(this.#made.get(instance) ?? []),
+      ...(await this.#standing(request, control)),
+    ]);
+    times.delete(id);
+    return waitBefore([...times.values()], this.#context.clock.now(), allowBurst);
+  }
+
+  async #pause(
+    waitMs: number,
+    instance: string,
+    { whenTooSoon }: PaceOptions,
+    { progress, signal }: OperationControl,
+    cause?: unknown,
   ): Promise<void> {
+    if (waitMs === 0) return;
     const { clock } = this.#context;
-    for (;;) {
-      const times = new Map([
-        ...(this.#made.get(request.instance) ?? []),
-        ...(await this.#standing(request, control)),
-      ]);
-      times.delete(request.id);
-      const waitMs = waitBefore([...times.values()], clock.now(), options.burst);
-      if (waitMs === 0) return;
-      if (options.whenTooSoon === 'refuse') throw tooSoon(request.instance, waitMs, clock.now());
-      const until = new Date(clock.now() + waitMs).toISOString();
-      control.progress(`waiting until ${until}: Google takes one machine image in ten minutes`);
-      await clock.sleep(waitMs, control.signal);
-    }
+    const until = new Date(clock.now() + waitMs).toISOString();
+    if (whenTooSoon === 'refuse') throw tooSoon(instance, waitMs, until, cause);
+    progress(`waiting until ${until}: Google takes one machine image in ten minutes`);
+    await clock.sleep(waitMs, signal);
   }
 
   /** When the machine images that the cloud has of the instance were made, within the last hour. */
@@ -121,15 +136,20 @@ export class MachineImagePace {
   }
 }
 
-function tooSoon(instance: string, retryAfterMs: number, now: number): ImgkitError {
-  const at = new Date(now + retryAfterMs).toISOString();
+function tooSoon(
+  instance: string,
+  retryAfterMs: number,
+  until: string,
+  cause: unknown,
+): ImgkitError {
   return new ImgkitError(
     'RATE_LIMITED',
-    `the next machine image of ${instance} can be made at ${at}`,
+    `the next machine image of ${instance} can be made at ${until}`,
     {
       resource: instance,
       retryAfterMs,
       hint: 'Google takes one in ten minutes. With providerOptions { whenTooSoon: "wait" } it is waited for; with { burst: true } six may be made at once.',
+      cause,
     },
   );
 }
