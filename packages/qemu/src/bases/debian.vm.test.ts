@@ -25,7 +25,7 @@ it('boots a Debian that is whole, known from the first connection on, and as lar
     bootDiskSizeBytes: 5 * 2 ** 30,
     startupScript: '#!/bin/sh\necho "started $(hostname)" > /root/started\n',
   });
-  await lab.waitForGuest(machine, 300_000); // as long as emulation takes where others work too
+  await lab.waitForGuest(machine, 600_000); // as long as emulation takes where others work too
   const found = await lab.run(
     machine,
     `cloud-init status --wait > /dev/null
@@ -50,4 +50,4 @@ it('boots a Debian that is whole, known from the first connection on, and as lar
     '127.0.1.1',
   ]);
   expect(Number(size)).toBeGreaterThan(4800);
-}, 600_000);
+}, 1_200_000);
