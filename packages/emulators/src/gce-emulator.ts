@@ -9,6 +9,8 @@ import { policyOf, type PolicyBinding } from './gce/iam.ts';
 import { defaultRegions } from './gce/locations.ts';
 import { emulatedProject, type EmulatedProject } from './gce/emulated-project.ts';
 import { defaultRates } from './gce/rates.ts';
+import { createObjectStore } from './storage/object-store.ts';
+import { createStorageApi, isStoragePath } from './storage/storage-api.ts';
 import { createProject, type Project, type World } from './gce/state.ts';
 
 /** A project that an emulator starts with. */
@@ -49,6 +51,8 @@ export interface GceEmulatorOptions {
 export interface GceEmulator extends AsyncDisposable {
   /** Where it is: `http://127.0.0.1:34567`. */
   readonly endpoint: string;
+  /** Where its Cloud Storage is: what `apiEndpoint` of `@google-cloud/storage` takes, and `STORAGE_EMULATOR_HOST`. */
+  readonly storageEndpoint: string;
   /** Every request it got, in their order. */
   readonly requests: readonly LoggedRequest[];
   /** The requests that Google's own description of the API doesn't allow. A test can expect it to be empty. */
@@ -94,6 +98,7 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
     made.policy = policyOf(project.bindings ?? []);
     projects.set(project.id, made);
   }
+  const objects = createObjectStore();
   let serial = 0n;
   const hardware: Hardware | undefined = undefined;
   const world: World = {
@@ -109,7 +114,7 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
     operationMs: (operation) =>
       typeof operationMs === 'number' ? operationMs : operationMs(operation),
     nextId: () => String(1_000_000_000_000_000_000n + (serial += 7_919n)),
-    objects: { find: () => undefined },
+    objects,
     hardware,
   };
 
@@ -117,17 +122,23 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
   const violations: Violation[] = [];
   const faults = createFaults();
   const compute = createComputeApi(world, violations);
+  const storage = createStorageApi(world, violations);
   const server = await startHttpServer({
     host,
     port,
     clock,
     faults,
     log: requests,
-    apiOf: () => compute,
+    apiOf: (path) => (isStoragePath(path) ? storage : compute),
   });
-  const close = () => server.close();
+  const close = async () => {
+    await server.close();
+    await objects.close();
+  };
+  const endpoint = `http://${host}:${server.port}`;
   return {
-    endpoint: `http://${host}:${server.port}`,
+    endpoint,
+    storageEndpoint: endpoint,
     requests,
     violations,
     faults,

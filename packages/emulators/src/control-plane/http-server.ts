@@ -112,7 +112,8 @@ async function serve(
   }
   if (drop?.when === 'after') return void incoming.socket.destroy();
   if (status?.when === 'after') answer = api.faultAnswer(status);
-  request.log.status = answer.status;
+  // As proxies write it down when the caller has gone.
+  request.log.status = request.gone.aborted ? 499 : answer.status;
   await send(response, answer);
   // What a fault left unread must not be taken for the next request.
   incoming.resume();

@@ -1,8 +1,9 @@
 import type { FaultEffect } from '../control-plane/faults.ts';
-import { textOf, type JsonObject } from '../control-plane/json.ts';
+import type { JsonObject } from '../control-plane/json.ts';
+import { createAccess, type Access } from './access.ts';
 import type { MethodDescription } from './api-description.ts';
 import { forbidden } from './errors.ts';
-import { permits, type Caller } from './iam.ts';
+import type { Caller } from './iam.ts';
 import { readReference, type Reference } from './links.ts';
 import type { Location } from './locations.ts';
 import { startOperation, type OperationPlan, type OperationRecord } from './operations.ts';
@@ -41,8 +42,11 @@ export class Call {
   /** The operation that this call started. */
   started: OperationRecord | undefined;
 
+  readonly #access: Access;
+
   constructor(parts: CallParts) {
     this.parts = parts;
+    this.#access = createAccess(parts.world, parts.caller);
     this.world = parts.world;
     this.project = parts.project;
     this.body = parts.body;
@@ -67,28 +71,12 @@ export class Call {
 
   /** Whether the caller has a permission on a project or a resource. */
   permitted(permission: string, on: Project | Stored): boolean {
-    const { caller, world } = this.parts;
-    if (caller === undefined) return true;
-    const resource = 'link' in on ? on.link : `projects/${on.id}`;
-    const kind = 'link' in on ? textOf(on.resource, 'kind') : 'compute#project';
-    const word = (kind ?? '').replace('compute#', '');
-    return permits(
-      'link' in on ? [on.policy, on.project.policy] : [on.policy],
-      caller,
-      permission,
-      world.directory,
-      {
-        now: world.clock.now(),
-        resource,
-        resourceType: `compute.googleapis.com/${word.charAt(0).toUpperCase()}${word.slice(1)}`,
-      },
-    );
+    return this.#access.permitted(permission, on);
   }
 
   /** Answers 403 unless the caller has a permission. */
   permit(permission: string, on: Project | Stored): void {
-    if (this.permitted(permission, on)) return;
-    throw forbidden(permission, 'link' in on ? on.link : `projects/${on.id}`);
+    this.#access.permit(permission, on);
   }
 
   /**

@@ -33,8 +33,7 @@ export function createComputeApi(world: World, violations: Violation[]): Api {
       };
     },
     faultAnswer: ordered,
-    crashAnswer: (error) =>
-      errorAnswer(new ApiError(500, 'backendError', `The emulator failed: ${String(error)}`)),
+    crashAnswer: crashed,
   };
 }
 
@@ -46,6 +45,11 @@ export async function answered(run: () => Promise<Answer>): Promise<Answer> {
     if (error instanceof ApiError) return errorAnswer(error);
     throw error;
   }
+}
+
+/** The answer when the emulator itself fails. */
+export function crashed(error: unknown): Answer {
+  return errorAnswer(new ApiError(500, 'backendError', `The emulator failed: ${String(error)}`));
 }
 
 /** The answer that a fault orders. */

@@ -23,6 +23,8 @@ export interface EmulatedProject {
   readonly number: string;
   /** Puts an image there, READY at once. */
   addImage(image: SeededImage): void;
+  /** Puts an empty bucket of Cloud Storage there. */
+  addBucket(name: string, location?: string): void;
   /** Lets everyone with an account use all images of the project, as the projects with public images do. */
   makePublic(): void;
   /** Says who may do what in the project. */
@@ -58,6 +60,10 @@ export function emulatedProject(world: World, project: Project): EmulatedProject
         ...fields,
       });
       putLabels(image.resource, labels);
+    },
+    addBucket(name, location = 'US') {
+      const createdAt = world.clock.now();
+      world.objects.buckets.set(name, { name, project, location, createdAt });
     },
     makePublic() {
       const everyone = { role: 'roles/compute.imageUser', members: ['allAuthenticatedUsers'] };

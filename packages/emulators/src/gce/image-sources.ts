@@ -44,7 +44,7 @@ export function readImageSource(call: Call): ImageOrigin {
   if (snapshot) return fromSnapshot(call, snapshot);
   const image = textOf(body, 'sourceImage');
   if (image) return fromImage(call, image);
-  return fromArchive(textOf(rawDisk, 'source') ?? '');
+  return fromArchive(call, textOf(rawDisk, 'source') ?? '');
 }
 
 function fromDisk(call: Call, text: string): ImageOrigin {
@@ -127,7 +127,7 @@ const objectAddress =
 const apiAddress =
   /^https?:\/\/(?:www|storage)\.googleapis\.com\/(?:download\/)?storage\/v1\/b\/([^/]+)\/o\/([^/?]+)$/;
 
-function fromArchive(source: string): ImageOrigin {
+function fromArchive(call: Call, source: string): ImageOrigin {
   if (/artifactregistry|^projects\/[^/]+\/locations\//.test(source)) {
     throw notEmulated('An image of an Artifact Registry version');
   }
@@ -136,6 +136,8 @@ function fromArchive(source: string): ImageOrigin {
   if (!bucket || !object) {
     throw invalid('resource.rawDisk.source', source, 'The URL is malformed.');
   }
+  const owner = call.world.objects.buckets.get(bucket)?.project;
+  if (owner) call.permit('storage.objects.get', owner);
   return {
     fields: { rawDisk: { source, containerType: 'TAR' } },
     sizeGb: undefined,
