@@ -1,5 +1,6 @@
 export { column } from './column.ts';
 export { Database, type DatabaseOptions, type Row } from './database.ts';
+export { gzip } from './gzip.ts';
 export {
   formatProcess,
   parseProcess,
@@ -7,3 +8,4 @@ export {
   type ProcessIdentity,
   type ProcessTable,
 } from './process-identity.ts';
+export { sparseTar, type Extent, type SparseMember, type SparseTarOptions } from './sparse-tar.ts';

@@ -4,11 +4,10 @@ import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 import { throwIfAborted } from '@imgkit/core';
+import { gzip, sparseTar } from '@imgkit/core/local';
 
 import { writeAtomically } from './atomic-file.ts';
-import { gzip } from './gzip.ts';
 import { convert, dataExtents, measureCopy, readInfo, type DiskFormat } from './qemu-img.ts';
-import { sparseTar } from './sparse-tar.ts';
 import { requireSpace, type FreeSpace } from './space.ts';
 import { appendVhdFooter } from './vhd.ts';
 

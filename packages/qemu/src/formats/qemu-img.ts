@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import type { Extent } from '@imgkit/core/local';
 import { z } from 'zod';
 
 import { runTool } from './tool.ts';
@@ -46,12 +47,6 @@ export async function readInfo(
     allocatedSize: info['actual-size'],
     backingFile: backing === undefined ? undefined : resolve(backing),
   };
-}
-
-/** A run of bytes of a disk. */
-export interface Extent {
-  readonly offset: number;
-  readonly length: number;
 }
 
 const mapSchema = z.array(

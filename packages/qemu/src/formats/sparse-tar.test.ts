@@ -3,12 +3,11 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
+import { gzip, sparseTar } from '@imgkit/core/local';
 import { describe, expect, it } from 'vitest';
 
 import { makeRaw, run, scratch } from '../../test/scratch.ts';
-import { gzip } from './gzip.ts';
 import { dataExtents } from './qemu-img.ts';
-import { sparseTar } from './sparse-tar.ts';
 
 const mebibyte = 2 ** 20;
 

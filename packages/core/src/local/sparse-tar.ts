@@ -1,14 +1,18 @@
 import { open } from 'node:fs/promises';
 
-import { throwIfAborted } from '@imgkit/core';
-
-import type { Extent } from './qemu-img.ts';
+import { throwIfAborted } from '../plugin/operation.ts';
 
 const block = 512;
 const chunk = 2 ** 20;
 const alignment = 4096;
 /** Holes smaller than this are written as zeros: they cost less than their entry in the map. */
 const smallestHole = 2 ** 16;
+
+/** A run of bytes of a disk. */
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** What goes into the archive. */
 export interface SparseMember {
@@ -51,7 +55,7 @@ export async function* sparseTar(
   try {
     for (const { offset, length } of extents) {
       for (let position = 0; position < length; position += chunk) {
-        throwIfAborted(options.signal, 'reading the disk');
+        throwIfAborted(options.signal);
         const wanted = Math.min(chunk, length - position);
         const buffer = Buffer.alloc(wanted); // zeroed: the disk may end inside an aligned extent
         await file.read(buffer, 0, wanted, offset + position);
