@@ -30,3 +30,10 @@ export function regionOf(location: Location): string | undefined {
 export function zoneOf(location: Location): string | undefined {
   return location.startsWith('zones/') ? location.slice('zones/'.length) : undefined;
 }
+
+/** The locations of all zones: `zones/us-central1-a`. */
+export function zonesOf(regions: Readonly<Record<string, readonly string[]>>): Location[] {
+  return Object.values(regions)
+    .flat()
+    .map((zone) => `zones/${zone}`);
+}

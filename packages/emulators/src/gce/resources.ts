@@ -1,3 +1,5 @@
+import type { InstanceRecord } from './instances/instance-record.ts';
+import type { MachineImageRecord } from './machine-images/machine-image-record.ts';
 import { defineMetric } from './quotas.ts';
 import { ResourceType, type Stored } from './state.ts';
 
@@ -12,9 +14,20 @@ export const snapshotType = new ResourceType<Stored>({
   singular: 'snapshot',
 });
 
-export const instanceType = new ResourceType<Stored>({
+export const instanceType = new ResourceType<InstanceRecord>({
   collection: 'instances',
   singular: 'instance',
+});
+
+export const machineImageType = new ResourceType<MachineImageRecord>({
+  collection: 'machineImages',
+  singular: 'machineImage',
+});
+
+/** Instance templates, global and regional ones. */
+export const instanceTemplateType = new ResourceType<Stored>({
+  collection: 'instanceTemplates',
+  singular: 'instanceTemplate',
 });
 
 export const imageQuota = defineMetric({

@@ -1,17 +1,26 @@
 import type { Service } from '../call.ts';
+import { disks } from './disks.ts';
 import { imageFamilyViews, images } from './images.ts';
+import { instances } from './instances.ts';
+import { diskTypes, machineTypes } from './machine-types.ts';
 import { globalOperations, regionOperations, zoneOperations } from './operations.ts';
 import { projects } from './projects.ts';
 import { regions, zones } from './places.ts';
+import { snapshots } from './snapshots.ts';
 
 /** The emulated services, under their names in the API. */
 export const services: Readonly<Record<string, Service>> = {
+  DiskTypes: diskTypes,
+  Disks: disks,
   GlobalOperations: globalOperations,
   ImageFamilyViews: imageFamilyViews,
   Images: images,
+  Instances: instances,
+  MachineTypes: machineTypes,
   Projects: projects,
   RegionOperations: regionOperations,
   Regions: regions,
+  Snapshots: snapshots,
   ZoneOperations: zoneOperations,
   Zones: zones,
 };
