@@ -36,6 +36,8 @@ export interface MethodDescription {
   /** The request's field that is the HTTP body. */
   readonly bodyField: string | undefined;
   readonly request: MessageDescription;
+  /** Whether it answers with an operation that it has started. */
+  readonly startsOperation: boolean;
 }
 
 export type PathSegment = { readonly literal: string } | { readonly parameter: string };
@@ -100,6 +102,7 @@ function* methodsOf(protos: JsonObject, message: MessageLookup): Iterable<Method
         segments: template.slice(1).split('/').map(segment),
         bodyField: camelCase(textOf(options, '(google.api.http).body')),
         request,
+        startsOperation: textOf(options, '(google.cloud.operation_service)') !== undefined,
       };
     }
   }

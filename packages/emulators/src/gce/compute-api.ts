@@ -6,6 +6,7 @@ import { computeDescription } from './api-description.ts';
 import { callerOf } from './bearer-tokens.ts';
 import { Call } from './call.ts';
 import { ApiError, errorAnswer, invalid, notEmulated, notFound } from './errors.ts';
+import { checkOperationLimit } from './operations.ts';
 import { recall, remember } from './request-ids.ts';
 import { checkRequest } from './request-check.ts';
 import { createRouter, type Route, type Router } from './router.ts';
@@ -118,6 +119,7 @@ async function carryOut(
   });
   const known = recall(call, complain);
   if (known) return known;
+  if (method.startsOperation) checkOperationLimit(project);
   const answer = await handler(call);
   remember(call);
   return answer;

@@ -55,13 +55,16 @@ export const operations = new ResourceType<OperationRecord>({
 
 let serial = 0;
 
+/** Refuses a further operation of a project where as many run as may. */
+export function checkOperationLimit(project: Project): void {
+  const limit = project.maxOperations;
+  if (limit === Infinity || operations.all(project).filter(isRunning).length < limit) return;
+  throw tooManyOperations('operations', limit, project.number);
+}
+
 /** Starts an operation. It runs by the clock, whatever becomes of the caller. */
 export function startOperation(start: OperationStart, plan: OperationPlan): OperationRecord {
   const { world, project, caller, rpc, effects } = start;
-  const running = operations.all(project).filter(isRunning).length;
-  if (running >= project.maxOperations) {
-    throw tooManyOperations('operations', project.maxOperations, project.number);
-  }
   const now = world.clock.now();
   serial += 1;
   const name = `operation-${now}-${serial.toString(16).padStart(13, '0')}-${world.nextId().slice(-8)}`;
