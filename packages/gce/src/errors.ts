@@ -94,6 +94,7 @@ const byStatus: Readonly<Record<number, Verdict>> = {
   412: changed,
   413: { code: 'INVALID_ARGUMENT' },
   429: wait,
+  501: { code: 'UNSUPPORTED', hint: 'This server doesn’t have that call.' },
 };
 
 /** Reads what Google said from an error that its client threw. */
@@ -145,6 +146,11 @@ export function operationError(
     data: { operation: text(operation, 'name'), errors },
     ...details,
   });
+}
+
+/** Whether an error is that of an operation that Google accepted, and that ended badly. */
+export function isOperationFailure(error: unknown): boolean {
+  return ImgkitError.is(error) && error.data?.['operation'] !== undefined;
 }
 
 function verdictOf(reasons: readonly string[]): Verdict | undefined {

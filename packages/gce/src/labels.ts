@@ -9,12 +9,16 @@ export const versionLabel = 'imgkit-version';
 /** The label with the instant of an image's last publication, in milliseconds since 1970. */
 export const publishedLabel = 'imgkit-published';
 
+/** The label of an image that isn't finished when its data stands: it is still to be deprecated or published. */
+export const pendingLabel = 'imgkit-pending';
+
 /** The labels that the adapter keeps for itself: they aren't shown among a resource's labels. */
 const ownLabels: ReadonlySet<string> = new Set([
   keyLabel,
   familyLabel,
   versionLabel,
   publishedLabel,
+  pendingLabel,
 ]);
 
 /** How many labels a resource may have. https://cloud.google.com/compute/docs/labeling-resources */
@@ -61,6 +65,14 @@ export function fromGceLabels(labels: Readonly<Record<string, string>>): Record<
       .filter(([key]) => !ownLabels.has(key))
       .map(([key, value]) => [key, decodeLabelValue(value)]),
   );
+}
+
+/** The labels but one. */
+export function without(
+  labels: Readonly<Record<string, string>>,
+  unwanted: string,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => key !== unwanted));
 }
 
 /** Whether `labels`, as their user gave them, has all of `wanted` with exactly these values. */

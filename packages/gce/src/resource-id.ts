@@ -34,6 +34,11 @@ export function shortId(id: string): string {
   return found === undefined ? id : formatId(found);
 }
 
+/** The URL of a resource, as Google writes it where one resource names another. */
+export function urlOf(id: string): string {
+  return `https://www.googleapis.com/compute/v1/${shortId(id)}`;
+}
+
 /** Whether two ids, or URLs, name the same resource. A project's number isn't recognized as its id. */
 export function sameId(a: string, b: string): boolean {
   return a === b || shortId(a) === shortId(b);

@@ -85,7 +85,8 @@ export class GoogleClient implements GceClient {
           scope,
           ...nameOf(call),
         });
-      yield { items: aggregated ? flatten(page) : objects(page, 'items'), warnings };
+      const field = call.method === 'listManagedInstances' ? 'managedInstances' : 'items';
+      yield { items: aggregated ? flatten(page) : objects(page, field), warnings };
       pageToken = text(page, 'nextPageToken');
     } while (pageToken !== undefined);
   }
@@ -290,7 +291,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 function isList(method: string): boolean {
-  return method === 'list' || method === 'aggregatedList';
+  return method === 'aggregatedList' || method.startsWith('list');
 }
 
 /** The items of an aggregated page, of all its scopes. */

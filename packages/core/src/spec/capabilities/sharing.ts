@@ -12,6 +12,11 @@ export interface SharingTraits {
   readonly principals: readonly PrincipalKind[];
   /** Whether the consumer must accept before the grant works; then `accept` and `reject` are there. */
   readonly consumerAccepts: boolean;
+  /**
+   * Whether a shared image is in the listing that the consumer asks for of its owner's project; it is by default.
+   * Where it isn't, the consumer has to be told its id.
+   */
+  readonly consumerLists?: boolean | undefined;
 }
 
 /** Somebody's leave to use an image. */
