@@ -97,7 +97,11 @@ export const instances: ConformanceTopic = {
         if (captures) assert.equal((await trial.image({ source })).status, 'READY');
         assert.equal((await control.start(id)).status, 'RUNNING');
         await control.delete(id);
-        for (const call of [control.start(id), control.stop(id), control.endpoint(id)]) {
+        for (const call of [
+          () => control.start(id),
+          () => control.stop(id),
+          () => control.endpoint(id),
+        ]) {
           await assertRefused(provider, call, 'NOT_FOUND');
         }
         if (data !== undefined) {
