@@ -30,7 +30,9 @@ export async function archivedDiskSize(path: string): Promise<number> {
   if (name.replace(/^\.\//, '') !== 'disk.raw') {
     throw new Error(`Its first file is "${name}", and must be "disk.raw".`);
   }
-  return readSize(head.subarray(124, 136));
+  // A sparse file of the old GNU format (`tar --format=oldgnu -S`) has its own size elsewhere than what it takes here.
+  const isSparse = head.toString('latin1', 156, 157) === 'S';
+  return readSize(isSparse ? head.subarray(483, 495) : head.subarray(124, 136));
 }
 
 /** Octal text, or, from 8 GiB on, a binary number marked by its first bit. */

@@ -67,8 +67,8 @@ export function createObjectStore(): ObjectStore {
 
   const newFile = async (): Promise<string> => {
     directory ??= mkdtemp(join(tmpdir(), 'imgkit-emulator-'));
-    serial += 1;
-    return join(await directory, String(serial));
+    const name = String((serial += 1)); // before the wait: others come meanwhile
+    return join(await directory, name);
   };
   return {
     buckets: new Map(),
