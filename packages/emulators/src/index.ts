@@ -1,3 +1,11 @@
+export type { AzureRate } from './azure/rates.ts';
+export {
+  startAzureEmulator,
+  type AzureEmulator,
+  type AzureEmulatorOptions,
+  type EmulatedArmOperation,
+  type EmulatedRole,
+} from './azure-emulator.ts';
 export {
   createVirtualClock,
   type EmulatorClock,

@@ -1,0 +1,181 @@
+import { realClock, type EmulatorClock } from './control-plane/clock.ts';
+import { createFaults, type Faults } from './control-plane/faults.ts';
+import { startHttpServer } from './control-plane/http-server.ts';
+import { isJsonObject, type JsonObject } from './control-plane/json.ts';
+import type { LoggedRequest, OpenRequest, Violation } from './control-plane/request-log.ts';
+import { tokenOf } from './azure/access.ts';
+import { createArmApi } from './azure/arm-api.ts';
+import { merged } from './azure/call.ts';
+import { createRateCounter, type AzureRate } from './azure/rates.ts';
+import { idKey } from './azure/resource-id.ts';
+import { newResource, Resources, type World } from './azure/state.ts';
+
+/** What an emulated operation of Azure is, for those who say how long it takes. */
+export interface EmulatedArmOperation {
+  /** The method that started it: `GalleryImageVersions.CreateOrUpdate`. */
+  readonly rpc: string;
+  /** The id of the resource it works on. */
+  readonly id: string;
+}
+
+/** Somebody's role in an emulated Azure. */
+export interface EmulatedRole {
+  /** The object id of a user, group or service principal. */
+  readonly principal: string;
+  /** The GUID of a built-in role: Owner, Contributor, Reader, or Compute Gallery Image Reader. */
+  readonly role: string;
+  /** The id of a subscription or of what is below one. */
+  readonly scope: string;
+}
+
+/** How to start an emulator of Azure. */
+export interface AzureEmulatorOptions {
+  /** The ids of its subscriptions; `00000000-0000-0000-0000-000000000001` by default. */
+  readonly subscriptions?: readonly string[] | undefined;
+  /** Who may do what, beside those without a token, who own everything. */
+  readonly roles?: readonly EmulatedRole[] | undefined;
+  /** The port; any free one by default. */
+  readonly port?: number | undefined;
+  /** The address to listen at; `127.0.0.1` by default. */
+  readonly host?: string | undefined;
+  /** How long operations take, in ms on the emulator's clock; 5 by default. */
+  readonly operationMs?: number | ((operation: EmulatedArmOperation) => number) | undefined;
+  /** How many items a page of a list has; 50 by default. */
+  readonly pageSize?: number | undefined;
+  /** Limits other than Azure's, by what it calls them: `{ CreateUpdateGallery: { per3Minutes: 2, per30Minutes: 9 } }`. */
+  readonly rates?: Readonly<Record<string, AzureRate>> | undefined;
+  /** Its time; this machine's by default. */
+  readonly clock?: EmulatorClock | undefined;
+}
+
+/** A running emulator of Azure Resource Manager. */
+export interface AzureEmulator extends AsyncDisposable {
+  /** Where it is: `http://127.0.0.1:34567`. */
+  readonly endpoint: string;
+  /** Every request it got, in their order. */
+  readonly requests: readonly LoggedRequest[];
+  /** The requests that Azure's descriptions of its API don't allow. A test can expect it to be empty. */
+  readonly violations: readonly Violation[];
+  /** What goes wrong, on demand. An `operation-error` makes what it strikes end as Failed. */
+  readonly faults: Faults;
+  /** A bearer token that stands for a principal, by its object id. A request without one is the owner's of everything. */
+  token(principal: string): string;
+  /** A resource as `get` answers it, by its id in any case; undefined when there is none. */
+  resource(id: string): JsonObject | undefined;
+  /** The ids of all resources that stand. */
+  ids(): readonly string[];
+  /**
+   * Makes a resource, or changes the properties it names of one that stands; nothing is checked. The way to have
+   * fields that no client knows, and resources of other times.
+   *
+   * @example
+   * ```ts
+   * import { startAzureEmulator } from '@imgkit/emulators';
+   *
+   * await using emulator = await startAzureEmulator();
+   * const group = '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images';
+   * emulator.seed(group, { location: 'westeurope' });
+   * emulator.seed(`${group}/providers/Microsoft.Compute/galleries/golden`, {
+   *   location: 'westeurope',
+   *   properties: { provisioningState: 'Succeeded' },
+   * });
+   * ```
+   */
+  seed(id: string, body: JsonObject): void;
+  /** Makes a page blob that an image version can be made of; its size is in bytes. */
+  addBlob(uri: string, sizeBytes: number): void;
+  /** Ends it. What it stored is gone. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a local Azure Resource Manager with the Compute Gallery, managed images, disks, snapshots and role
+ * assignments: an HTTP server that answers as Azure does, for tests that work without a network and without an
+ * account. Requests are checked against what Azure takes; what isn't known is refused.
+ *
+ * @throws {@link Error} when the port is taken.
+ *
+ * @example
+ * ```ts
+ * import { startAzureEmulator } from '@imgkit/emulators';
+ *
+ * await using emulator = await startAzureEmulator({ operationMs: 20 });
+ * const path = '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/none';
+ * const answer = await fetch(`${emulator.endpoint}${path}?api-version=2021-04-01`);
+ * console.log(answer.status); // 404
+ * ```
+ */
+export async function startAzureEmulator(
+  options: AzureEmulatorOptions = {},
+): Promise<AzureEmulator> {
+  const {
+    host = '127.0.0.1',
+    port = 0,
+    clock = realClock,
+    operationMs = 5,
+    pageSize = 50,
+  } = options;
+  const { subscriptions = ['00000000-0000-0000-0000-000000000001'], roles = [] } = options;
+  let serial = 0;
+  const nextGuid = (): string => {
+    serial += 1;
+    return `${serial.toString(16).padStart(8, '0')}-5eed-4a2e-8a2e-${serial.toString(16).padStart(12, '0')}`;
+  };
+  const world: World = {
+    clock,
+    subscriptions: new Set(subscriptions.map(idKey)),
+    resources: new Resources(),
+    assignments: new Map(),
+    operations: new Map(),
+    blobs: new Map(),
+    rates: createRateCounter(clock, options.rates),
+    pageSize,
+    operationMs: (operation) =>
+      typeof operationMs === 'number' ? operationMs : operationMs(operation),
+    nextGuid,
+  };
+  for (const { principal, role, scope } of roles) {
+    const id = `${scope}/providers/Microsoft.Authorization/roleAssignments/${nextGuid()}`;
+    const createdOn = new Date(clock.now()).toISOString();
+    const principalType = 'ServicePrincipal';
+    world.assignments.set(idKey(id), {
+      id,
+      scope,
+      principal,
+      role: role.toLowerCase(),
+      principalType,
+      createdOn,
+    });
+  }
+
+  const requests: OpenRequest[] = [];
+  const violations: Violation[] = [];
+  const faults = createFaults();
+  const arm = createArmApi(world, violations);
+  const server = await startHttpServer({
+    host,
+    port,
+    clock,
+    faults,
+    log: requests,
+    apiOf: () => arm,
+  });
+  const close = () => server.close();
+  return {
+    endpoint: `http://${host}:${server.port}`,
+    requests,
+    violations,
+    faults,
+    token: tokenOf,
+    resource: (id) => world.resources.find(id)?.resource,
+    ids: () => world.resources.ids(),
+    seed(id, body) {
+      const stored = world.resources.find(id) ?? world.resources.add(newResource(id, body, {}));
+      const whole = merged(stored.resource, body);
+      if (isJsonObject(whole)) Object.assign(stored.resource, whole);
+    },
+    addBlob: (uri, sizeBytes) => void world.blobs.set(uri, sizeBytes),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,114 @@
+import { objectOf, textOf, type JsonObject } from '../control-plane/json.ts';
+import { listed, type Call, type Handler } from './call.ts';
+import { invalidParameter, propertyChange } from './errors.ts';
+import { isRegion, regionName } from './regions.ts';
+import { newResource, propertiesOf, setProperties, type Stored } from './state.ts';
+
+const gib = 2 ** 30;
+
+const get: Handler = (call) => ({ status: 200, body: call.target().resource });
+
+const listInGroup: Handler = (call) =>
+  call.page(call.items().map(({ resource }) => listed(resource)));
+
+/** Makes a disk or a snapshot, of what its creation data says. */
+const put: Handler = (call) => {
+  call.parent();
+  if (!/^[A-Za-z0-9_](?:[\w.-]{0,78}\w)?$/.test(call.name))
+    throw invalidParameter('name', `'${call.name}' is no name of a disk or snapshot.`);
+  const location = regionName(textOf(call.body, 'location') ?? '');
+  if (!isRegion(location)) throw invalidParameter('location', `'${location}' is not available`);
+  const properties = objectOf(call.body, 'properties') ?? {};
+  const creationData = objectOf(properties, 'creationData') ?? {};
+  const standing = call.world.resources.find(call.id);
+  if (standing !== undefined) return replace(call, standing, creationData);
+
+  const least = sizeOf(call, creationData, location);
+  const wanted = properties['diskSizeGB'];
+  if (least === undefined && wanted === undefined)
+    throw invalidParameter('disk.properties.diskSizeGB', 'An empty disk needs a size.');
+  const diskSizeGB = typeof wanted === 'number' ? wanted : (least ?? 1);
+  if (least !== undefined && diskSizeGB < least)
+    throw invalidParameter(
+      'disk.properties.diskSizeGB',
+      `The size must be at least ${least}, that of the source.`,
+    );
+  const made = newResource(call.id, call.body, {
+    ...properties,
+    diskSizeGB,
+    diskSizeBytes: diskSizeGB * gib,
+    diskState: 'Unattached',
+    timeCreated: call.now,
+    uniqueId: call.world.nextGuid(),
+    provisioningState: 'Creating',
+  });
+  call.world.resources.add(made);
+  return work(call, made);
+};
+
+/** A PUT on what stands: what a disk was made of can't change. */
+function replace(call: Call, standing: Stored, creationData: JsonObject): ReturnType<Handler> {
+  const old = propertiesOf(standing);
+  if (
+    JSON.stringify(creationData).toLowerCase() !== JSON.stringify(old['creationData']).toLowerCase()
+  )
+    throw propertyChange('creationData');
+  standing.resource['tags'] = call.body['tags'] ?? {};
+  return work(call, standing);
+}
+
+function work(call: Call, made: Stored): ReturnType<Handler> {
+  const body = { ...made.resource };
+  return call.start(
+    {
+      collection: 'DiskOperations',
+      location: textOf(made.resource, 'location') ?? '',
+      finish: () => setProperties(made, { provisioningState: 'Succeeded' }),
+      failed: () => setProperties(made, { provisioningState: 'Failed' }),
+    },
+    { status: 202, body },
+  );
+}
+
+const remove: Handler = (call) => {
+  const found = call.world.resources.find(call.id);
+  if (found === undefined) return { status: 204 };
+  setProperties(found, { provisioningState: 'Deleting' });
+  return call.start(
+    {
+      collection: 'DiskOperations',
+      location: textOf(found.resource, 'location') ?? '',
+      finish: () => call.world.resources.remove(found),
+      failed: () => setProperties(found, { provisioningState: 'Failed' }),
+    },
+    { status: 202 },
+  );
+};
+
+/** The size of what it is made of, in GiB; nothing for an empty one. */
+function sizeOf(call: Call, creationData: JsonObject, location: string): number | undefined {
+  const option = textOf(creationData, 'createOption');
+  if (option === 'Empty') return undefined;
+  if (option === 'FromImage') {
+    const id = textOf(objectOf(creationData, 'galleryImageReference'), 'id');
+    if (id === undefined)
+      throw invalidParameter(
+        'creationData.galleryImageReference',
+        'It is required with FromImage.',
+      );
+    const image = objectOf(propertiesOf(call.source(id)), 'storageProfile');
+    return Number(objectOf(image, 'osDiskImage')?.['sizeInGB'] ?? 0);
+  }
+  const id = textOf(creationData, 'sourceResourceId');
+  if (option !== 'Copy' || id === undefined)
+    throw invalidParameter(
+      'creationData',
+      `createOption ${option} is not emulated, or lacks its source.`,
+    );
+  const source = call.source(id);
+  if (regionName(textOf(source.resource, 'location') ?? '') !== location)
+    throw invalidParameter('creationData.sourceResourceId', `The source must be in '${location}'.`);
+  return Number(propertiesOf(source)['diskSizeGB'] ?? 0);
+}
+
+export const disks = { get, listInGroup, put, remove } as const;

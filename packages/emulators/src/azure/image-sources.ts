@@ -1,0 +1,101 @@
+import { objectOf, textOf, type JsonObject } from '../control-plane/json.ts';
+import type { Call } from './call.ts';
+import { invalidParameter } from './errors.ts';
+import { regionName } from './regions.ts';
+import { isOfType } from './resource-id.ts';
+import { propertiesOf, stateOf, type Stored } from './state.ts';
+
+const gib = 2 ** 30;
+const at = 'galleryImageVersion.properties.storageProfile';
+
+/** What a version is made of, checked: its storage profile as answers have it. */
+export function readSource(call: Call, location: string): JsonObject {
+  const storage = objectOf(objectOf(call.body, 'properties'), 'storageProfile') ?? {};
+  const source = objectOf(storage, 'source');
+  const osDisk = objectOf(storage, 'osDiskImage');
+  if ((source === undefined) === (osDisk === undefined))
+    throw invalidParameter(at, 'Exactly one of source and osDiskImage must be given.');
+  const sizeInGB = source
+    ? sizeOfSource(call, source, location)
+    : sizeOfDisk(call, objectOf(osDisk, 'source'), location);
+  const hostCaching = textOf(osDisk, 'hostCaching') ?? 'ReadWrite';
+  return {
+    ...storage,
+    osDiskImage: { ...osDisk, sizeInGB, hostCaching },
+  };
+}
+
+function sizeOfSource(call: Call, source: JsonObject, location: string): number {
+  const id = textOf(source, 'id');
+  if (id === undefined || Object.keys(source).length !== 1)
+    throw invalidParameter(`${at}.source`, 'Exactly one source must be given, by its id.');
+  const found = call.source(id);
+  requireReady(found);
+  if (isOfType(id, 'Microsoft.Compute/galleries/images/versions')) {
+    const profile = objectOf(propertiesOf(found), 'publishingProfile');
+    const regions = profile?.['targetRegions'];
+    const names = Array.isArray(regions) ? regions.map((one) => regionName(String(one?.name))) : [];
+    if (!names.includes(location)) throw wrongRegion(id, location);
+    return sizeIn(
+      objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDiskImage'),
+      'sizeInGB',
+    );
+  }
+  if (!isOfType(id, 'Microsoft.Compute/images'))
+    throw invalidParameter(`${at}.source.id`, `'${id}' is neither an image nor an image version.`);
+  requireRegion(found, location);
+  const disk = objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDisk');
+  return sizeIn(disk, 'diskSizeGB');
+}
+
+function sizeOfDisk(call: Call, source: JsonObject | undefined, location: string): number {
+  const [id, uri] = [textOf(source, 'id'), textOf(source, 'uri')];
+  if ((id === undefined) === (uri === undefined))
+    throw invalidParameter(`${at}.osDiskImage.source`, 'Exactly one of id and uri must be given.');
+  if (uri !== undefined) {
+    const bytes = call.world.blobs.get(uri);
+    if (bytes === undefined)
+      throw invalidParameter(`${at}.osDiskImage.source.uri`, `The blob '${uri}' was not found.`);
+    if (textOf(source, 'storageAccountId') === undefined)
+      throw invalidParameter(
+        `${at}.osDiskImage.source.storageAccountId`,
+        'The storage account of a blob is required.',
+      );
+    return Math.ceil(bytes / gib);
+  }
+  const found = call.source(id ?? '');
+  if (
+    !isOfType(found.id, 'Microsoft.Compute/disks') &&
+    !isOfType(found.id, 'Microsoft.Compute/snapshots')
+  )
+    throw invalidParameter(
+      `${at}.osDiskImage.source.id`,
+      `'${id}' is neither a disk nor a snapshot.`,
+    );
+  requireReady(found);
+  requireRegion(found, location);
+  return sizeIn(propertiesOf(found), 'diskSizeGB');
+}
+
+function sizeIn(object: JsonObject | undefined, field: string): number {
+  const size = object?.[field];
+  return typeof size === 'number' ? size : 30;
+}
+
+function requireReady(found: Stored): void {
+  const state = stateOf(found);
+  if (state === 'Succeeded' || state === 'Updating') return;
+  throw invalidParameter(at, `The source '${found.id}' is in state ${state}.`);
+}
+
+function requireRegion(found: Stored, location: string): void {
+  if (regionName(textOf(found.resource, 'location') ?? '') !== location)
+    throw wrongRegion(found.id, location);
+}
+
+function wrongRegion(id: string, location: string) {
+  return invalidParameter(
+    `${at}.source.id`,
+    `The source '${id}' must be in the location of the gallery image version, '${location}'.`,
+  );
+}

@@ -1,0 +1,86 @@
+import type { EmulatorClock } from '../control-plane/clock.ts';
+import { ArmError } from './errors.ts';
+
+/** How many calls of a kind are allowed: in 3 minutes, and in 30. */
+export interface AzureRate {
+  readonly per3Minutes: number;
+  readonly per30Minutes: number;
+}
+
+/** What recorded answers of Azure tell of its limits. */
+const seen: Readonly<Record<string, AzureRate>> = {
+  CreateUpdateGallery: { per3Minutes: 50, per30Minutes: 300 },
+  CreateUpdateGalleryImage: { per3Minutes: 150, per30Minutes: 750 },
+  CreateUpdateGalleryImageVersion: { per3Minutes: 375, per30Minutes: 1200 },
+  DeleteGalleryImageVersion: { per3Minutes: 150, per30Minutes: 1000 },
+  GetGalleryImageVersion: { per3Minutes: 2000, per30Minutes: 10_000 },
+  ListGalleryImageVersionsInGalleryImage: { per3Minutes: 1500, per30Minutes: 10_000 },
+  CreateImages: { per3Minutes: 40, per30Minutes: 199 },
+  GetOperationStatus: { per3Minutes: 5000, per30Minutes: 15_000 },
+};
+
+const minute = 60_000;
+
+/** Counts the calls of each subscription. */
+export interface RateCounter {
+  /**
+   * Counts a call.
+   *
+   * @returns the headers that tell what is left.
+   * @throws {@link ArmError} 429 when it is too many.
+   */
+  count(subscription: string, group: string | undefined): Readonly<Record<string, string>>;
+}
+
+/** Makes a counter with limits other than those of Azure for some kinds of calls. */
+export function createRateCounter(
+  clock: EmulatorClock,
+  limits: Readonly<Record<string, AzureRate>> = {},
+): RateCounter {
+  const calls = new Map<string, number[]>();
+  return {
+    count(subscription, group) {
+      const rate = group === undefined ? undefined : (limits[group] ?? seen[group]);
+      if (group === undefined || rate === undefined) return {};
+      const now = clock.now();
+      const key = `${subscription.toLowerCase()}/${group}`;
+      const recent = (calls.get(key) ?? []).filter((at) => at > now - 30 * minute);
+      const short = recent.filter((at) => at > now - 3 * minute);
+      const [left3, left30] = [rate.per3Minutes - short.length, rate.per30Minutes - recent.length];
+      if (left3 <= 0) throw tooMany(group, '3Min', rate.per3Minutes, short, 3 * minute, now);
+      if (left30 <= 0) throw tooMany(group, '30Min', rate.per30Minutes, recent, 30 * minute, now);
+      calls.set(key, [...recent, now]);
+      return {
+        'x-ms-ratelimit-remaining-resource': `Microsoft.Compute/${group}3Min;${left3 - 1},Microsoft.Compute/${group}30Min;${left30 - 1}`,
+      };
+    },
+  };
+}
+
+function tooMany(
+  group: string,
+  span: string,
+  allowed: number,
+  calls: readonly number[],
+  windowMs: number,
+  now: number,
+): ArmError {
+  const start = new Date(now - windowMs).toISOString();
+  const retryAfter = Math.max(1, Math.ceil(((calls[0] ?? now) + windowMs - now) / 1000));
+  const policy = {
+    operationGroup: `${group}${span}`,
+    startTime: start,
+    endTime: new Date(now).toISOString(),
+    allowedRequestCount: allowed,
+    measuredRequestCount: calls.length + 1,
+  };
+  return new ArmError(
+    429,
+    'OperationNotAllowed',
+    'The server rejected the request because too many requests have been received for this subscription.',
+    {
+      details: [{ code: 'TooManyRequests', target: group, message: JSON.stringify(policy) }],
+      headers: { 'retry-after': String(retryAfter) },
+    },
+  );
+}

@@ -1,0 +1,123 @@
+import type { EmulatorClock } from '../control-plane/clock.ts';
+import {
+  objectOf,
+  textOf,
+  type JsonObject,
+  type MutableJsonObject,
+} from '../control-plane/json.ts';
+import type { OperationRecord } from './operations.ts';
+import type { RateCounter } from './rates.ts';
+import { idKey, parseArmId } from './resource-id.ts';
+
+/** Everything an emulated Azure knows. */
+export interface World {
+  readonly clock: EmulatorClock;
+  readonly subscriptions: ReadonlySet<string>;
+  readonly resources: Resources;
+  /** The role assignments, by the key of their id. */
+  readonly assignments: Map<string, RoleAssignment>;
+  readonly operations: Map<string, OperationRecord>;
+  /** The sizes of page blobs, in bytes, by address. */
+  readonly blobs: Map<string, number>;
+  readonly rates: RateCounter;
+  /** How many items a page of a list has. */
+  readonly pageSize: number;
+  /** How long an operation takes, in ms of the clock. */
+  operationMs(operation: { readonly rpc: string; readonly id: string }): number;
+  /** A new GUID; always the same ones in the same order. */
+  nextGuid(): string;
+}
+
+/** Who may do what, and where. */
+export interface RoleAssignment {
+  readonly id: string;
+  readonly scope: string;
+  /** The object id of a user, group or service principal. */
+  readonly principal: string;
+  /** The GUID of the role, in lower case. */
+  readonly role: string;
+  readonly principalType: string;
+  readonly createdOn: string;
+}
+
+/** How a version is being replicated. */
+export interface Replication {
+  readonly startedAt: number;
+  /** How long the whole takes, in ms. */
+  readonly ms: number;
+  /** The names of the regions that were there before. */
+  readonly settled: ReadonlySet<string>;
+}
+
+/** A resource. */
+export interface Stored {
+  readonly id: string;
+  /** What `get` answers. */
+  readonly resource: MutableJsonObject;
+  replication?: Replication | undefined;
+}
+
+/** All resources, of all subscriptions. */
+export class Resources {
+  readonly #byKey = new Map<string, Stored>();
+
+  find(id: string): Stored | undefined {
+    return this.#byKey.get(idKey(id));
+  }
+
+  /** Those right below a scope, of one collection: `…/galleries/g` and `images`. */
+  below(prefix: string): readonly Stored[] {
+    const start = idKey(prefix);
+    return [...this.#byKey]
+      .filter(([key]) => key.startsWith(start) && !key.slice(start.length).includes('/'))
+      .toSorted(([a], [b]) => a.localeCompare(b))
+      .map(([, stored]) => stored);
+  }
+
+  ids(): readonly string[] {
+    return [...this.#byKey.values()].map(({ id }) => id);
+  }
+
+  add(stored: Stored): Stored {
+    this.#byKey.set(idKey(stored.id), stored);
+    return stored;
+  }
+
+  /** Removes a resource, if it is still the one that stands there. */
+  remove(stored: Stored): void {
+    if (this.find(stored.id) === stored) this.#byKey.delete(idKey(stored.id));
+  }
+}
+
+/** A new resource, with what a request said about it. */
+export function newResource(id: string, body: JsonObject, properties: JsonObject): Stored {
+  const { type, names = [] } = parseArmId(id) ?? {};
+  const { tags = {}, sku, zones } = body;
+  return {
+    id,
+    resource: {
+      id,
+      name: names.at(-1) ?? '',
+      type: type ?? 'Microsoft.Resources/resourceGroups',
+      location: (textOf(body, 'location') ?? '').toLowerCase().replaceAll(' ', ''),
+      tags,
+      ...(sku === undefined ? {} : { sku }),
+      ...(zones === undefined ? {} : { zones }),
+      properties,
+    },
+  };
+}
+
+/** The properties of a resource: a copy. */
+export function propertiesOf({ resource }: Pick<Stored, 'resource'>): MutableJsonObject {
+  return { ...objectOf(resource, 'properties') };
+}
+
+/** Changes properties of a resource. */
+export function setProperties(stored: Stored, changes: JsonObject): void {
+  stored.resource['properties'] = { ...propertiesOf(stored), ...changes };
+}
+
+export function stateOf(stored: Stored): string {
+  return textOf(propertiesOf(stored), 'provisioningState') ?? 'Succeeded';
+}
