@@ -10,6 +10,8 @@ export type DiskFormat = 'raw' | 'qcow2' | 'vhd' | 'vmdk' | 'gce-tar' | 'azure-v
 export interface TransferTraits {
   readonly importFormats: readonly DiskFormat[];
   readonly exportFormats: readonly DiskFormat[];
+  /** Of what size the cloud's disks are a whole multiple, in bytes: those of other sizes get zeros at the end. 1 by default. */
+  readonly diskSizeMultiple?: number | undefined;
 }
 
 /** A new image of a disk file of this machine. */

@@ -1,0 +1,191 @@
+import {
+  throwIfAborted,
+  type CallOptions,
+  type ImageUser,
+  type Usage,
+  type UsageReport,
+} from '@imgkit/core';
+
+import { object, objects, text, texts, type WireObject } from './api/wire.ts';
+import type { ListCall } from './client.ts';
+import type { GceContext } from './context.ts';
+import { imageOf } from './fleets/fleet-templates.ts';
+import { versionsOf } from './fleets/group-state.ts';
+import { imageCall, readImage } from './image-changes.ts';
+import { sameId, shortId } from './resource-id.ts';
+
+/** The image that is asked about. */
+interface AskedImage {
+  readonly id: string;
+  readonly project: string;
+  /** Google's number of it: what was made of an image that had the name before has another one. */
+  readonly number: string | undefined;
+  readonly family: string | undefined;
+}
+
+/** What one question gave. */
+interface Answer {
+  readonly users: readonly ImageUser[];
+  readonly unanswered: readonly string[];
+}
+
+/** Asks the project of the provider for all that was made of an image, in one listing a kind. */
+export class GceUsage implements Usage {
+  readonly #context: GceContext;
+
+  constructor(context: GceContext) {
+    this.#context = context;
+  }
+
+  async of(id: string, options?: CallOptions): Promise<UsageReport> {
+    return this.#context.call('usage.of', id, options, async () => {
+      const image = await this.#read(id, options);
+      const answers = await Promise.all([
+        this.#ask('disks and instances', options, (ask) => this.#disks(image, ask)),
+        this.#ask('images', options, (ask) => this.#images(image, ask)),
+        this.#ask('templates and fleets', options, (ask) => this.#fleets(image, ask)),
+        this.#ask('machine images', options, (ask) => this.#machineImages(image, ask)),
+      ]);
+      const unanswered = answers.flatMap((answer) => answer.unanswered);
+      return {
+        users: unique(answers.flatMap((answer) => answer.users)),
+        complete: unanswered.length === 0,
+        unanswered,
+      };
+    });
+  }
+
+  async #read(id: string, options: CallOptions | undefined): Promise<AskedImage> {
+    const native = await readImage(this.#context, id, options);
+    return {
+      id: shortId(id),
+      project: imageCall(id).request.project,
+      number: text(native, 'id'),
+      family: text(native, 'family'),
+    };
+  }
+
+  /** A question that fails, or of which Google says that it could answer in part only, makes the report incomplete. */
+  async #ask(
+    what: string,
+    options: CallOptions | undefined,
+    question: (list: (call: ListCall) => AsyncIterable<WireObject>) => AsyncIterable<ImageUser>,
+  ): Promise<Answer> {
+    const { client } = this.#context;
+    const users: ImageUser[] = [];
+    const unanswered: string[] = [];
+    async function* list(call: ListCall): AsyncGenerator<WireObject> {
+      for await (const { items, warnings } of client.pages(call, options)) {
+        for (const { code, message, scope } of warnings) {
+          const where = scope === undefined ? what : `${what} in ${scope}`;
+          unanswered.push(`${where}: ${message || code}`);
+        }
+        yield* items;
+      }
+    }
+    try {
+      for await (const user of question(list)) users.push(user);
+    } catch (error) {
+      throwIfAborted(options?.signal);
+      unanswered.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return { users, unanswered };
+  }
+
+  /** Disks say what image they were made of, and which instances use them. Instances say neither. */
+  async *#disks(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+    const { project } = this.#context;
+    const request = { project, filter: filterOf(image) };
+    const call = { service: 'disks', method: 'aggregatedList', request } as const;
+    for await (const disk of list(call)) {
+      if (!isMadeOf(disk, image)) continue;
+      yield { kind: 'disk', id: idOf(disk), reason: `disk "${text(disk, 'name')}" was made of it` };
+      for (const instance of texts(disk, 'users')) {
+        const id = shortId(instance);
+        const name = id.slice(id.lastIndexOf('/') + 1);
+        yield { kind: 'instance', id, reason: `instance "${name}" has a disk that was made of it` };
+      }
+    }
+  }
+
+  async *#images(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+    const { project } = this.#context;
+    const request = { project, filter: filterOf(image) };
+    for await (const child of list({ service: 'images', method: 'list', request })) {
+      if (!isMadeOf(child, image)) continue;
+      yield {
+        kind: 'image',
+        id: idOf(child),
+        reason: `image "${text(child, 'name')}" was made of it`,
+      };
+    }
+  }
+
+  /** Templates, and the groups that have one of them in any version: also those of no machines. */
+  async *#fleets(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+    const request = { project: this.#context.project };
+    const templates = new Set<string>();
+    const all = { service: 'instanceTemplates', method: 'aggregatedList', request } as const;
+    for await (const template of list(all)) {
+      const reason = bootsFrom(template, image);
+      if (reason === undefined) continue;
+      const id = idOf(template);
+      templates.add(id);
+      yield { kind: 'template', id, reason: `template "${text(template, 'name')}" ${reason}` };
+    }
+    if (templates.size === 0) return;
+    const groups = { service: 'instanceGroupManagers', method: 'aggregatedList', request } as const;
+    for await (const group of list(groups)) {
+      if (!versionsOf(group).some(({ template }) => templates.has(template))) continue;
+      const reason = `the machines of group "${text(group, 'name')}" boot from it`;
+      yield { kind: 'fleet', id: idOf(group), reason };
+    }
+  }
+
+  async *#machineImages(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+    const request = { project: this.#context.project };
+    for await (const saved of list({ service: 'machineImages', method: 'list', request })) {
+      const properties = object(saved, 'instanceProperties');
+      const sources = objects(properties, 'disks').map((disk) =>
+        text(object(disk, 'initializeParams'), 'sourceImage'),
+      );
+      if (!sources.some((source) => source !== undefined && sameId(source, image.id))) continue;
+      const reason = `machine image "${text(saved, 'name')}" is of a machine that was made of it`;
+      yield { kind: 'machine-image', id: idOf(saved), reason };
+    }
+  }
+}
+
+type Lister = (call: ListCall) => AsyncIterable<WireObject>;
+
+/** Google compares the whole URL, whose beginning is its own choice. */
+function filterOf({ id }: AskedImage): string {
+  return `sourceImage eq ".*/${id.replaceAll('.', String.raw`\\.`)}"`;
+}
+
+function isMadeOf(resource: WireObject, { id, number: mine }: AskedImage): boolean {
+  const source = text(resource, 'sourceImage');
+  if (source === undefined || !sameId(source, id)) return false;
+  const theirs = text(resource, 'sourceImageId');
+  return theirs === undefined || mine === undefined || theirs === mine;
+}
+
+/** How the machines of a template come to the image: by its name, or as a member of a family. */
+function bootsFrom(template: WireObject, { id, project, family }: AskedImage): string | undefined {
+  const source = imageOf(template);
+  if (source === undefined) return undefined;
+  if (sameId(source, id)) return 'boots from it';
+  const ofFamily = `projects/${project}/global/images/family/${family}`;
+  return family !== undefined && source.endsWith(ofFamily)
+    ? `boots from the newest of its family "${family}"`
+    : undefined;
+}
+
+function idOf(resource: WireObject): string {
+  return shortId(text(resource, 'selfLink') ?? text(resource, 'name') ?? '');
+}
+
+/** An instance with two disks of the image is one user. */
+function unique(users: readonly ImageUser[]): readonly ImageUser[] {
+  return [...new Map(users.map((user) => [`${user.kind} ${user.id}`, user])).values()];
+}
