@@ -110,6 +110,7 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
         Object.entries(options.groups ?? {}).map(([group, members]) => [group, new Set(members)]),
       ),
       roles: new Map(Object.entries(options.roles ?? {})),
+      projects,
     },
     operationMs: (operation) =>
       typeof operationMs === 'number' ? operationMs : operationMs(operation),

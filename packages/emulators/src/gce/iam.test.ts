@@ -120,6 +120,20 @@ describe('the policy of an image', () => {
     expect(status).toBe(included ? 200 : 403);
   });
 
+  it('knows the service accounts of a project', async () => {
+    const { number } = emulator.project('other');
+    const all = `principalSet://cloudresourcemanager.googleapis.com/projects/${number}/type/ServiceAccount`;
+    await grant(user([all]));
+    const status = async (account: string) => {
+      const answer = await as(`serviceAccount:${account}`).send('GET', '/global/images/web-1');
+      return answer.status;
+    };
+    expect(await status('web@other.iam.gserviceaccount.com')).toBe(200);
+    expect(await status(`${number}-compute@developer.gserviceaccount.com`)).toBe(200);
+    expect(await status('web@third.iam.gserviceaccount.com')).toBe(403);
+    expect(await status('1-compute@developer.gserviceaccount.com')).toBe(403);
+  });
+
   it('is changed only from where it is', async () => {
     const { body } = await owner.send('GET', policyPath);
     const path = '/global/images/web-1/setIamPolicy';

@@ -28,6 +28,8 @@ export interface IamDirectory {
   readonly groups: ReadonlyMap<string, ReadonlySet<string>>;
   /** Permissions of custom roles, by role. */
   readonly roles: ReadonlyMap<string, readonly string[]>;
+  /** The projects, by id: IAM names them by number. */
+  readonly projects: ReadonlyMap<string, { readonly number: string }>;
 }
 
 let lastEtag = 0;
@@ -64,15 +66,25 @@ function roleHas(role: string, permission: string, { roles }: IamDirectory): boo
 }
 
 /** Whether a member of a policy stands for the one who calls. */
-function includes(listed: string, member: string, { groups }: IamDirectory): boolean {
+function includes(listed: string, member: string, { groups, projects }: IamDirectory): boolean {
   if (listed === member || listed === 'allUsers' || listed === 'allAuthenticatedUsers') return true;
   const address = member.slice(member.indexOf(':') + 1);
   if (listed.startsWith('domain:')) return address.endsWith(`@${listed.slice('domain:'.length)}`);
   if (listed.startsWith('group:')) {
     return groups.get(listed.slice('group:'.length))?.has(member) ?? false;
   }
-  return false;
+  const [, number] = serviceAccountsOf.exec(listed) ?? [];
+  if (number === undefined || !member.startsWith('serviceAccount:')) return false;
+  const [, id = ''] = /@([a-z0-9-]+)\.iam\.gserviceaccount\.com$/.exec(address) ?? [];
+  return (
+    projects.get(id)?.number === number ||
+    address === `${number}-compute@developer.gserviceaccount.com`
+  );
 }
+
+/** All service accounts of a project. https://cloud.google.com/iam/docs/principal-identifiers */
+const serviceAccountsOf =
+  /^principalSet:\/\/cloudresourcemanager\.googleapis\.com\/projects\/(\d+)\/type\/ServiceAccount$/;
 
 const memberForm =
   /^(allUsers|allAuthenticatedUsers|(user|serviceAccount|group):[^@\s]+@[^@\s]+|domain:[^@\s]+|(projectOwner|projectEditor|projectViewer):\S+|principal(Set)?:\/\/\S+|deleted:\S+)$/;
