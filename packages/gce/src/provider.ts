@@ -126,6 +126,10 @@ export function createParts(
     publishing: new GcePublishing(context),
     sharing: new GceSharing(context),
     owned: new GceOwnedResources(name, {
+      fleet: {
+        list: ({ labels }, options) => fleets.listOwned(labels, options),
+        delete: (id, options) => fleets.delete(id, options),
+      },
       instance: instances,
       disk: disks,
       'machine-image': machineImages,
