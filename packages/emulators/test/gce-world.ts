@@ -78,8 +78,9 @@ export function createGceWorld(prepare?: (world: GceWorld) => Promise<void> | vo
     emulator = await startGceEmulator({ clock, operationMs });
     clients = computeClients(emulator.endpoint);
     emulator.project(project).addImage({ name: 'base-1', family: 'base' });
+    await world.read('images', 'list', {}); // reads Google's description of the API, which takes seconds
     await prepare?.(world);
-  });
+  }, 120_000);
   beforeEach(() => {
     // What Google's description of the API doesn't allow is a mistake of the test.
     const [violation] = world.emulator.violations;

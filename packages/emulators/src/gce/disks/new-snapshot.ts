@@ -40,7 +40,7 @@ export function planSnapshot(
   checkLabels('resource.labels', labels);
   const { status } = disk.resource;
   if (status !== 'READY') throw resourceNotReady(disk.link);
-  const locations = readLocations(call, disk);
+  const locations = readStorageLocations(call, disk);
   reserve(snapshotQuota, project, 1);
 
   const snapshot = newResource(world, snapshotType, project, 'global', name);
@@ -81,8 +81,11 @@ export function planSnapshot(
   });
 }
 
-/** Where a backup is kept: where the request says, or the multi-region of the disk. */
-function readLocations({ world, body }: Call, { location }: Stored): readonly string[] {
+/** Where a backup is kept: where the request says, or the multi-region of its source. */
+export function readStorageLocations(
+  { world, body }: Call,
+  { location }: Stored,
+): readonly string[] {
   const asked = textsOf(body, 'storageLocations');
   const known = new Set([...multiRegions, ...Object.keys(world.regions)]);
   const wrong = asked.find((each) => !known.has(each));
@@ -94,7 +97,7 @@ function readLocations({ world, body }: Call, { location }: Stored): readonly st
 }
 
 /** `eu` for `europe-west1`. */
-export function multiRegionOf(region: string): string {
+function multiRegionOf(region: string): string {
   if (region.startsWith('europe')) return 'eu';
   return region.startsWith('asia') ? 'asia' : 'us';
 }

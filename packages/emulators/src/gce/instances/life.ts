@@ -13,6 +13,7 @@ import { isExternal, isStopped, machineTypeOf, type InstanceRecord } from './ins
 import { metadataOf } from './metadata.ts';
 import { madeUpAddress, setAddress } from './network-interfaces.ts';
 import { runTimeOf } from './scheduling.ts';
+import { inTurn } from './turns.ts';
 
 /** The longest time that a timer takes, in ms; longer ones are split. */
 const longestTimer = 2 ** 30;
@@ -99,10 +100,13 @@ function arm(world: World, record: InstanceRecord, started: number): void {
   const wait = (): void => {
     const left = end - world.clock.now();
     record.disarm = world.clock.after(Math.max(0, Math.min(left, longestTimer)), async () => {
+      const deletes = textOf(scheduling, 'instanceTerminationAction') === 'DELETE';
       if (left > longestTimer) wait();
-      else if (textOf(scheduling, 'instanceTerminationAction') === 'DELETE') {
-        await removeInstance(world, record);
-      } else await halt(world, record, true);
+      else {
+        await inTurn(record, () =>
+          deletes ? removeInstance(world, record) : halt(world, record, true),
+        );
+      }
     });
   };
   wait();

@@ -9,7 +9,7 @@ import {
 import type { Call } from '../call.ts';
 import { attach } from '../disks/attachments.ts';
 import { reserveDisks } from '../disks/new-disk.ts';
-import { badRequest, invalid, required } from '../errors.ts';
+import { badRequest, invalid, OperationFailure, required } from '../errors.ts';
 import { selfLink } from '../links.ts';
 import { regionOf } from '../locations.ts';
 import type { OperationPlan } from '../operations.ts';
@@ -27,6 +27,7 @@ import { readInterfaces } from './network-interfaces.ts';
 import { readDisks, type InstanceDisk } from './new-disks.ts';
 import { removeInstance, run } from './life.ts';
 import { readScheduling } from './scheduling.ts';
+import { inTurn } from './turns.ts';
 
 const gib = 2 ** 30;
 
@@ -99,13 +100,17 @@ function insertion(
     target: record,
     warnings: all,
     ms,
-    async finish() {
-      for (const { record: disk, source, sizeGb } of made) {
-        await world.hardware?.createDisk(disk.link, source, sizeGb * gib);
-        disk.resource['status'] = 'READY';
-      }
-      await run(world, record);
-    },
+    finish: () =>
+      inTurn(record, async () => {
+        if (!instanceType.has(record)) {
+          throw new OperationFailure('RESOURCE_NOT_FOUND', `'${link}' is gone`, 404);
+        }
+        for (const { record: disk, source, sizeGb } of made) {
+          await world.hardware?.createDisk(disk.link, source, sizeGb * gib);
+          disk.resource['status'] = 'READY';
+        }
+        await run(world, record);
+      }),
     failed: () =>
       removeInstance(world, record, (disk) => made.some((each) => each.record === disk)),
   };

@@ -1,7 +1,10 @@
 import type { Service } from '../call.ts';
 import { disks } from './disks.ts';
 import { imageFamilyViews, images } from './images.ts';
+import { instanceGroupManagers, regionInstanceGroupManagers } from './instance-group-managers.ts';
+import { instanceTemplates, regionInstanceTemplates } from './instance-templates.ts';
 import { instances } from './instances.ts';
+import { machineImages } from './machine-images.ts';
 import { diskTypes, machineTypes } from './machine-types.ts';
 import { globalOperations, regionOperations, zoneOperations } from './operations.ts';
 import { projects } from './projects.ts';
@@ -15,9 +18,14 @@ export const services: Readonly<Record<string, Service>> = {
   GlobalOperations: globalOperations,
   ImageFamilyViews: imageFamilyViews,
   Images: images,
+  InstanceGroupManagers: instanceGroupManagers,
+  InstanceTemplates: instanceTemplates,
   Instances: instances,
+  MachineImages: machineImages,
   MachineTypes: machineTypes,
   Projects: projects,
+  RegionInstanceGroupManagers: regionInstanceGroupManagers,
+  RegionInstanceTemplates: regionInstanceTemplates,
   RegionOperations: regionOperations,
   Regions: regions,
   Snapshots: snapshots,

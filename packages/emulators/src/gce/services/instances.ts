@@ -16,6 +16,7 @@ import { metadataOf, metadataProblem } from '../instances/metadata.ts';
 import { diskEntry, freeDisk } from '../instances/new-disks.ts';
 import { beginInstance, shownMetadata } from '../instances/new-instance.ts';
 import { serialOutput } from '../instances/serial-console.ts';
+import { inTurn } from '../instances/turns.ts';
 import { selfLink } from '../links.ts';
 import { regionOf, zonesOf } from '../locations.ts';
 import { aggregatedAnswer, listAnswer } from '../paging.ts';
@@ -38,7 +39,7 @@ function change(
       type: method,
       location: record.location,
       target: record,
-      finish,
+      finish: finish && (() => inTurn(record, async () => finish())),
       failed() {
         record.resource['status'] = status === 'PROVISIONING' ? 'TERMINATED' : status;
       },
