@@ -90,6 +90,9 @@ const use = (member: string, name: string) =>
   });
 const user = (members: string[]) => [{ role: 'roles/compute.imageUser', members }];
 
+const seenBy = async (account: string) =>
+  (await as(`serviceAccount:${account}`).send('GET', '/global/images/web-1')).status;
+
 describe('the policy of an image', () => {
   it('lets others use it, and no more', async () => {
     expect(await use(bob, 'b1')).toMatchObject({
@@ -124,14 +127,10 @@ describe('the policy of an image', () => {
     const { number } = emulator.project('other');
     const all = `principalSet://cloudresourcemanager.googleapis.com/projects/${number}/type/ServiceAccount`;
     await grant(user([all]));
-    const status = async (account: string) => {
-      const answer = await as(`serviceAccount:${account}`).send('GET', '/global/images/web-1');
-      return answer.status;
-    };
-    expect(await status('web@other.iam.gserviceaccount.com')).toBe(200);
-    expect(await status(`${number}-compute@developer.gserviceaccount.com`)).toBe(200);
-    expect(await status('web@third.iam.gserviceaccount.com')).toBe(403);
-    expect(await status('1-compute@developer.gserviceaccount.com')).toBe(403);
+    expect(await seenBy('web@other.iam.gserviceaccount.com')).toBe(200);
+    expect(await seenBy(`${number}-compute@developer.gserviceaccount.com`)).toBe(200);
+    expect(await seenBy('web@third.iam.gserviceaccount.com')).toBe(403);
+    expect(await seenBy('1-compute@developer.gserviceaccount.com')).toBe(403);
   });
 
   it('is changed only from where it is', async () => {
