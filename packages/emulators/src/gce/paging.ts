@@ -79,11 +79,13 @@ function page(call: Call, records: readonly Stored[]): Page {
   const filter = call.query('filter');
   const lets = filter === undefined ? () => true : parseFilter(filter);
   const from = readToken(call.query('pageToken'));
-  const sorted = records
-    .filter(({ resource }) => lets(resource))
-    .map((record) => ({ record, key: sortKey(record, newestFirst) }))
-    .filter(({ key }) => from === undefined || (newestFirst ? key < from : key > from))
-    .toSorted((a, b) => (a.key === b.key ? 0 : a.key < b.key !== newestFirst ? -1 : 1));
+  const selected: { record: Stored; key: string }[] = [];
+  for (const record of records) {
+    const key = sortKey(record, newestFirst);
+    const passed = from !== undefined && (newestFirst ? key >= from : key <= from);
+    if (!passed && lets(record.resource)) selected.push({ record, key });
+  }
+  const sorted = selected.toSorted((a, b) => (a.key < b.key !== newestFirst ? -1 : 1));
   const shown = sorted.slice(0, size);
   const last = shown.at(-1);
   return {
@@ -95,11 +97,11 @@ function page(call: Call, records: readonly Stored[]): Page {
   };
 }
 
-function sortKey({ location, name, resource }: Stored, newestFirst: boolean): string {
+/** What a resource is sorted by: no two have the same. */
+function sortKey({ link, resource }: Stored, newestFirst: boolean): string {
+  if (!newestFirst) return link;
   // Ids grow with time, so they tell apart what was created in the same millisecond.
-  return newestFirst
-    ? `${createdAt(resource).toString().padStart(15, '0')} ${textOf(resource, 'id') ?? ''}`
-    : `${name} ${location}`;
+  return `${createdAt(resource).toString().padStart(15, '0')} ${textOf(resource, 'id') ?? ''}`;
 }
 
 function createdAt(resource: JsonObject): number {
