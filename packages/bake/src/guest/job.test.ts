@@ -200,13 +200,17 @@ describe.each(userLands)('runJob in the user land of %s', (land) => {
   });
 
   it('ends a job with all that it started', async () => {
-    const script = `trap '' TERM; (trap '' TERM; setsid sleep 61) & sleep 62 & echo ready; wait`;
+    // Numbers that no other run of this test has.
+    const [one, other] = [`61${process.pid}`, `62${process.pid}`];
+    const script = `trap '' TERM; (trap '' TERM; setsid sleep ${one}) & sleep ${other} & echo ready; wait`;
     const { promise: ready, resolve } = Promise.withResolvers<void>();
     const running = run({ token: 'endless', script, onOutput: () => resolve() });
     await ready;
     await killJob(guest, 'endless', { graceMs: 500, places: places() });
     expect(await running).toMatchObject({ state: 'done', exitCode: 137 });
-    expect(spawnSync('pgrep', ['-f', '^sleep 6[12]$']).stdout.toString()).toBe('');
+    // What is killed may take a moment to be gone.
+    const left = () => spawnSync('pgrep', ['-f', `^sleep (${one}|${other})$`]).stdout.toString();
+    await expect.poll(left, { timeout: 10_000 }).toBe('');
   });
 
   it('asks a job to end before it kills it', async () => {
@@ -217,7 +221,7 @@ describe.each(userLands)('runJob in the user land of %s', (land) => {
       onOutput: () => resolve(),
     });
     await ready;
-    await killJob(guest, 'polite', { places: places() });
+    await killJob(guest, 'polite', { graceMs: 60_000, places: places() });
     const { output, ...outcome } = await running;
     expect(outcome).toEqual({ state: 'done', exitCode: 9 });
     // The shell may tell of the `sleep` that the signal ended too.
