@@ -312,6 +312,11 @@ describe('a family', () => {
     emulator.project(project).rollOut('line-2', ['us-central1-b']);
     expect(await head(zone)).toBe('line-1');
     expect(await head('/zones/us-central1-b/imageFamilyViews/line')).toBe('line-2');
+    const region = { project, region: 'us-central1', resourceId: 'line-2' };
+    const [seen] = await clients.call('image_views', 'get', region);
+    expect(seen['image']).toMatchObject({ name: 'line-2' });
+    const unseen = clients.call('image_views', 'get', { ...region, region: 'us-east1' });
+    await expect(unseen).rejects.toMatchObject({ httpStatusCode: 404 });
     emulator.project(project).rollOut('line-2', undefined);
     const [view] = await clients.call('image_family_views', 'get', {
       project,

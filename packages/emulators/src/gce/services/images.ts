@@ -196,6 +196,22 @@ export const images: Service = {
   SetLabels: setLabelsHandler(imageType),
 };
 
+/** The image as a region sees it: not before one of its zones has it. */
+function regionalView(call: Call): JsonObject {
+  const name = call.param('resourceId');
+  const permission = 'compute.images.get';
+  const image = imageType.find(call.project, 'global', name);
+  call.permit(permission, image ?? call.project);
+  const rollout = call.project.rollouts.get(name);
+  const zones = call.world.regions[call.param('region')] ?? [];
+  if (!image || (rollout && !zones.some((zone) => rollout.has(zone)))) {
+    throw notFound(imageType.link(call.project.id, 'global', name));
+  }
+  return { image: image.resource };
+}
+
+export const imageViews: Service = { Get: regionalView };
+
 export const imageFamilyViews: Service = {
   Get: (call) => ({ image: head(call, call.param('family'), call.param('zone')) }),
 };

@@ -1,6 +1,6 @@
 import type { Service } from '../call.ts';
 import { disks } from './disks.ts';
-import { imageFamilyViews, images } from './images.ts';
+import { imageFamilyViews, images, imageViews } from './images.ts';
 import { instanceGroupManagers, regionInstanceGroupManagers } from './instance-group-managers.ts';
 import { instanceTemplates, regionInstanceTemplates } from './instance-templates.ts';
 import { instances } from './instances.ts';
@@ -17,6 +17,7 @@ export const services: Readonly<Record<string, Service>> = {
   Disks: disks,
   GlobalOperations: globalOperations,
   ImageFamilyViews: imageFamilyViews,
+  ImageViews: imageViews,
   Images: images,
   InstanceGroupManagers: instanceGroupManagers,
   InstanceTemplates: instanceTemplates,
