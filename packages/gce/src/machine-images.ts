@@ -27,7 +27,6 @@ import { formatId, sameId } from './resource-id.ts';
 import {
   deleteResource,
   listResources,
-  locate,
   makeResource,
   readResource,
   resumeResource,
@@ -145,7 +144,6 @@ export class GceMachineImages implements MachineImages {
       machineImageEncryptionKey: encryptionKey(wishes.kmsKey),
     };
     const id = formatId({ project, scope: 'global', collection: 'machineImages', name });
-    locate(instancePlace, instance);
     // What stands already is given, or refused, at any time.
     const standing = await ifThere(() => readResource(context, machineImageKind, id, control));
     const { whenTooSoon = 'refuse', burst = false } = wishes;
@@ -154,6 +152,7 @@ export class GceMachineImages implements MachineImages {
       return makeResource(context, machineImageKind, { id, key, request: body }, control);
     };
     if (standing !== undefined) return make();
+    await readResource(context, instancePlace, instance, control);
     return this.#pace.keep({ instance, id }, { whenTooSoon, burst }, control, make);
   }
 }

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { base, collect, MachineCloud, project, refusal, zone } from './machine-cloud.ts';
+
+// Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const boot = { kind: 'image', image: base } as const;
+const minute = 60_000;
+let cloud: MachineCloud;
+let gce: Awaited<ReturnType<MachineCloud['provider']>>;
+
+beforeAll(async () => {
+  cloud = await MachineCloud.start();
+  gce = await cloud.provider();
+});
+afterAll(() => cloud[Symbol.asyncDispose]());
+
+/** Launches a machine to take machine images of. */
+async function source(name: string): Promise<string> {
+  const { id } = await gce.instances.launch({
+    name,
+    boot,
+    machineType: 'e2-small',
+    disks: [{ sizeBytes: 2 ** 30 }],
+    labels: { role: 'web', size: 'small' },
+    metadata: { colour: 'red', shape: 'round' },
+    ports: [80],
+    idempotencyKey: name,
+    expiresAt: new Date(Date.now() + 24 * 60 * minute).toISOString(),
+  });
+  return id;
+}
+
+describe('a machine image', () => {
+  it('is taken as its options say', async () => {
+    const kmsKey = 'projects/p/locations/us/keyRings/r/cryptoKeys/k';
+    const made = await gce.machineImages.create({
+      name: 'opted',
+      instance: await source('to-opt'),
+      consistency: 'application',
+      description: 'before the upgrade',
+      labels: { kept: 'yes' },
+      providerOptions: { storageLocations: ['eu'], kmsKey },
+    });
+    expect(made).toMatchObject({ status: 'READY', labels: { kept: 'yes' } });
+    expect(cloud.lastBody('MachineImages.Insert')).toMatchObject({
+      guestFlush: true,
+      storageLocations: ['eu'],
+      machineImageEncryptionKey: { kmsKeyName: kmsKey },
+      description: 'before the upgrade',
+    });
+  });
+
+  it('is made once when the answer is lost', async () => {
+    const instance = await source('to-lose');
+    cloud.emulator.faults.add({ rpc: 'MachineImages.Insert', kind: 'drop', when: 'after' });
+    await gce.machineImages.create({ name: 'lost', instance, idempotencyKey: 'lost' });
+    expect((await collect(gce.machineImages.list({ instance }))).length).toBe(1);
+    expect(cloud.requests('MachineImages.Insert').length).toBeGreaterThan(1);
+  });
+
+  it('is refused too soon before Google is asked, also to another process, but never for its own key', async () => {
+    const instance = await source('to-hurry');
+    const request = { name: 'first', instance, idempotencyKey: 'first' };
+    const first = await gce.machineImages.create(request);
+    const asked = cloud.requests('MachineImages.Insert').length;
+    const other = await cloud.provider();
+    for (const one of [gce, other]) {
+      const again = one.machineImages.create({ name: 'second', instance });
+      const { code, retryAfterMs = 0, hint } = await refusal(again);
+      expect(code).toBe('RATE_LIMITED');
+      expect(retryAfterMs).toBeGreaterThan(5 * minute);
+      expect(retryAfterMs).toBeLessThanOrEqual(10 * minute);
+      expect(hint).toContain('whenTooSoon');
+    }
+    expect(cloud.requests('MachineImages.Insert').length).toBe(asked);
+    expect((await other.machineImages.create(request)).id).toBe(first.id);
+    await gce.machineImages.delete(first.id);
+    const soon = gce.machineImages.create({ name: 'third', instance });
+    expect((await refusal(soon)).code, 'what is deleted counts').toBe('RATE_LIMITED');
+  });
+
+  it('is waited for, and says until when', async () => {
+    const instance = await source('to-wait');
+    await gce.machineImages.create({ name: 'wait-1', instance });
+    const providerOptions = { whenTooSoon: 'wait' };
+    const waiting = gce.machineImages.create({ name: 'wait-2', instance, providerOptions });
+    const messages = (await collect(waiting)).map(({ message }) => message);
+    expect((await waiting).status).toBe('READY');
+    expect(messages[0]).toMatch(/^waiting until \d{4}-\d\d-\d\dT/);
+    const [newer, older] = (await collect(gce.machineImages.list({ instance })))
+      .map(({ createdAt }) => Date.parse(createdAt))
+      .toSorted((a, b) => b - a);
+    expect((newer ?? 0) - (older ?? 0)).toBeGreaterThanOrEqual(10 * minute);
+  });
+
+  it('that Google refuses nevertheless is waited for too, or refused with a time', async () => {
+    const instance = await source('to-refuse');
+    const tooOften = {
+      rpc: 'MachineImages.Insert',
+      kind: 'operation-error',
+      code: 'RESOURCE_OPERATION_RATE_EXCEEDED',
+      status: 403,
+    } as const;
+    cloud.emulator.faults.add(tooOften);
+    const error = await refusal(gce.machineImages.create({ name: 'often', instance }));
+    expect(error).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: minute });
+    cloud.emulator.faults.add(tooOften);
+    const providerOptions = { whenTooSoon: 'wait' };
+    const request = { name: 'often', instance, providerOptions, idempotencyKey: 'often' };
+    expect((await gce.machineImages.create(request)).status).toBe('READY');
+  });
+
+  it('is of an instance that is there', async () => {
+    const missing = `projects/${project}/zones/${zone}/instances/nobody`;
+    for (const instance of [missing, 'nobody']) {
+      const error = await refusal(gce.machineImages.create({ name: 'none', instance }));
+      expect(error.code).toBe('NOT_FOUND');
+    }
+  });
+});
+
+describe('a restored machine', () => {
+  let machineImage: string;
+  beforeAll(async () => {
+    const instance = await source('to-restore');
+    machineImage = (await gce.machineImages.create({ name: 'whole', instance })).id;
+  });
+
+  it('is what the machine image holds, but for its end and its key', async () => {
+    const idempotencyKey = 'restored';
+    const one = await gce.machineImages.restore({ machineImage, name: 'same', idempotencyKey });
+    expect(one).toMatchObject({
+      id: `projects/${project}/zones/${zone}/instances/same`,
+      status: 'RUNNING',
+      machineType: 'e2-small',
+      labels: { role: 'web', size: 'small' },
+      metadata: { colour: 'red', shape: 'round' },
+    });
+    expect(one.disks.length).toBe(2);
+    expect(one.native).not.toHaveProperty('scheduling.terminationTime');
+    const again = await gce.machineImages.restore({ machineImage, name: 'same', idempotencyKey });
+    expect(again.id).toBe(one.id);
+    const foreign = gce.machineImages.restore({
+      machineImage,
+      name: 'same',
+      idempotencyKey: 'else',
+    });
+    expect((await refusal(foreign)).code).toBe('ALREADY_EXISTS');
+  });
+
+  it('differs where it is asked to', async () => {
+    const expiresAt = new Date(Date.now() + 2 * 60 * minute * 24).toISOString();
+    const one = await gce.machineImages.restore({
+      machineImage,
+      name: 'different',
+      machineType: { cpus: 4, memoryBytes: 5 * 2 ** 30 },
+      labels: { role: 'db' },
+      metadata: { colour: 'blue' },
+      expiresAt,
+      providerOptions: {
+        zone: 'europe-west1-b',
+        network: 'default',
+        externalAddress: false,
+        tags: ['db'],
+      },
+    });
+    expect(one).toMatchObject({
+      id: `projects/${project}/zones/europe-west1-b/instances/different`,
+      machineType: 'e2-custom-4-5120',
+      labels: { role: 'db' },
+      metadata: { colour: 'blue', shape: 'round' },
+      native: { tags: { items: ['db'] }, scheduling: { terminationTime: expiresAt } },
+    });
+    const { host } = await gce.instances.endpoint(one.id, 80);
+    expect(host, 'no external address; the ports are still known').toMatch(/^10\./);
+  });
+
+  it('loses its external address alone', async () => {
+    const providerOptions = { externalAddress: false };
+    const one = await gce.machineImages.restore({ machineImage, name: 'inside', providerOptions });
+    expect((await gce.instances.endpoint(one.id)).host).toMatch(/^10\./);
+  });
+
+  it('has no other disks, and isn’t made of what isn’t there', async () => {
+    const disks = [{ sizeBytes: 2 ** 30 }];
+    const more = gce.machineImages.restore({ machineImage, name: 'more', disks });
+    expect((await refusal(more)).code).toBe('UNSUPPORTED');
+    const gone = gce.machineImages.restore({ machineImage: `${machineImage}-not`, name: 'gone' });
+    expect((await refusal(gone)).code).toBe('NOT_FOUND');
+  });
+});
