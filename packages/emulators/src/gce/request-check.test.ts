@@ -51,6 +51,12 @@ describe('the check of requests', () => {
       parameters: { project: 'example.com:p' },
     });
     expect(router.find('PUT', image)).toBeUndefined();
+    // Some paths fit several methods.
+    const instance = '/compute/v1/projects/p/zones/z/instances';
+    expect(router.find('GET', `${instance}/hosts`)?.method.rpc).toBe('Instances.Get');
+    expect(router.find('GET', `${instance}/hosts/getIamPolicy`)?.method.rpc).toBe(
+      'Instances.GetIamPolicy',
+    );
     expect(router.allowed(image)).toEqual(['DELETE', 'GET', 'PATCH']);
     // Machine images can't be deprecated.
     expect(check('POST', '/compute/v1/projects/p/global/machineImages/m/deprecate')).toEqual([

@@ -20,8 +20,8 @@ export function createRouter({ methods }: ApiDescription): Router {
     const { length } = method.segments;
     byLength.set(length, [...(byLength.get(length) ?? []), method]);
   }
-  // images/family/{family} goes before images/{image}/…: the more that is literal, the better.
-  for (const group of byLength.values()) group.sort((a, b) => literals(b) - literals(a));
+  // instances/{instance}/getIamPolicy goes before {parent}/hosts/{host}: the sooner literal, the better.
+  for (const group of byLength.values()) group.sort((a, b) => (shape(a) > shape(b) ? -1 : 1));
 
   const matching = function* (path: string): Iterable<Route> {
     const parts = path.slice(1).split('/');
@@ -38,8 +38,9 @@ export function createRouter({ methods }: ApiDescription): Router {
   };
 }
 
-function literals({ segments }: MethodDescription): number {
-  return segments.filter((segment) => 'literal' in segment).length;
+/** `1` for each literal segment, `0` for each parameter. */
+function shape({ segments }: MethodDescription): string {
+  return segments.map((segment) => ('literal' in segment ? '1' : '0')).join('');
 }
 
 function match(
