@@ -1,16 +1,18 @@
+import type { Provider } from '@imgkit/core';
+
 import { realClock, type EmulatorClock } from './control-plane/clock.ts';
 import { createFaults, type Faults } from './control-plane/faults.ts';
 import { startHttpServer } from './control-plane/http-server.ts';
 import type { LoggedRequest, OpenRequest, Violation } from './control-plane/request-log.ts';
 import { tokenOf } from './gce/bearer-tokens.ts';
 import { createComputeApi } from './gce/compute-api.ts';
-import type { Hardware } from './gce/hardware.ts';
 import { policyOf, type PolicyBinding } from './gce/iam.ts';
 import { defaultRegions } from './gce/locations.ts';
 import { emulatedProject, type EmulatedProject } from './gce/emulated-project.ts';
 import { defaultRates } from './gce/rates.ts';
 import { createObjectStore } from './storage/object-store.ts';
 import { createStorageApi, isStoragePath } from './storage/storage-api.ts';
+import { providerHardware } from './gce/provider-hardware/hardware.ts';
 import { createProject, type Project, type World } from './gce/state.ts';
 
 /** A project that an emulator starts with. */
@@ -41,6 +43,16 @@ export interface GceEmulatorOptions {
   readonly operationMs?: number | ((operation: EmulatedOperation) => number) | undefined;
   /** Its time; this machine's by default. */
   readonly clock?: EmulatorClock | undefined;
+  /**
+   * What makes images, disks and instances real: a provider with instances, disks and snapshots, for example of
+   * `@imgkit/qemu`. Each machine with an access config gets a loopback address of its own (127.18.x.y, as `natIP`),
+   * where its port 22 answers; that takes Linux, and the right to listen at port 22. A startup script runs at the
+   * first boot only, and machine types count by their processors and memory. Closing the emulator deletes
+   * everything that it made there. Without it, resources are only said to exist.
+   */
+  readonly machines?: Provider | undefined;
+  /** The TCP ports of real machines, beside 22, that are reached at their addresses. */
+  readonly machinePorts?: readonly number[] | undefined;
   /** Members of groups, by the group's address: `{ 'ops@acme.com': ['user:ann@acme.com'] }`. */
   readonly groups?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Permissions of custom roles, by role: `{ 'projects/acme/roles/baker': ['compute.images.create'] }`. */
@@ -75,7 +87,8 @@ export interface GceEmulator extends AsyncDisposable {
  * tests that work without a network and without an account. Every request is checked against Google's own
  * description of the API.
  *
- * @throws {@link Error} when the port is taken.
+ * @throws {@link Error} when the port is taken, or {@link ImgkitError} with `FAILED_PRECONDITION` when there can't be
+ *   real machines here.
  *
  * @example
  * ```ts
@@ -100,7 +113,8 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
   }
   const objects = createObjectStore();
   let serial = 0n;
-  const hardware: Hardware | undefined = undefined;
+  const { machines, machinePorts = [] } = options;
+  const hardware = machines && (await providerHardware(machines, machinePorts));
   const world: World = {
     clock,
     projects,
@@ -135,6 +149,7 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
   const close = async () => {
     await server.close();
     await objects.close();
+    await hardware?.close();
   };
   const endpoint = `http://${host}:${server.port}`;
   return {

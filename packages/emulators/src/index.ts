@@ -25,7 +25,7 @@ export type {
 } from './control-plane/faults.ts';
 export type { Json, JsonObject } from './control-plane/json.ts';
 export type { LoggedRequest, Violation } from './control-plane/request-log.ts';
-export type { EmulatedProject, SeededImage } from './gce/emulated-project.ts';
+export type { EmulatedProject, ImportedImage, SeededImage } from './gce/emulated-project.ts';
 export type { PolicyBinding } from './gce/iam.ts';
 export type { RateLimits } from './gce/rates.ts';
 export {

@@ -16,6 +16,12 @@ export interface SeededImage {
   readonly fields?: JsonObject | undefined;
 }
 
+/** An image that is made of a disk file of this machine. */
+export interface ImportedImage extends Omit<SeededImage, 'diskSizeGb'> {
+  /** The path of the file, in a format that the provider of the machines reads. */
+  readonly file: string;
+}
+
 /** The state of an emulated project, past its API. */
 export interface EmulatedProject {
   readonly id: string;
@@ -23,6 +29,12 @@ export interface EmulatedProject {
   readonly number: string;
   /** Puts an image there, READY at once. */
   addImage(image: SeededImage): void;
+  /**
+   * Puts a real image there, which machines can boot from.
+   *
+   * @throws {@link Error} when the emulator has no machines.
+   */
+  importImage(image: ImportedImage): Promise<void>;
   /** Puts an empty bucket of Cloud Storage there. */
   addBucket(name: string, location?: string): void;
   /** Lets everyone with an account use all images of the project, as the projects with public images do. */
@@ -45,21 +57,30 @@ export interface EmulatedProject {
 }
 
 export function emulatedProject(world: World, project: Project): EmulatedProject {
+  const addImage = (image: SeededImage): void => {
+    const { name, family, diskSizeGb = 10, labels = {}, fields = {} } = image;
+    const added = imageType.add(newResource(world, imageType, project, 'global', name));
+    Object.assign(added.resource, {
+      family,
+      sourceType: 'RAW',
+      status: 'READY',
+      diskSizeGb: String(diskSizeGb),
+      archiveSizeBytes: String(diskSizeGb * 2 ** 28),
+      storageLocations: ['us'],
+      ...fields,
+    });
+    putLabels(added.resource, labels);
+  };
   return {
     id: project.id,
     number: project.number,
-    addImage({ name, family, diskSizeGb = 10, labels = {}, fields = {} }) {
-      const image = imageType.add(newResource(world, imageType, project, 'global', name));
-      Object.assign(image.resource, {
-        family,
-        sourceType: 'RAW',
-        status: 'READY',
-        diskSizeGb: String(diskSizeGb),
-        archiveSizeBytes: String(diskSizeGb * 2 ** 28),
-        storageLocations: ['us'],
-        ...fields,
-      });
-      putLabels(image.resource, labels);
+    addImage,
+    async importImage({ file, ...image }) {
+      const { hardware } = world;
+      if (!hardware) throw new Error('The emulator was started without machines.');
+      const link = imageType.link(project.id, 'global', image.name);
+      const { diskSizeBytes } = await hardware.createImage(link, { kind: 'file', path: file });
+      addImage({ ...image, diskSizeGb: Math.ceil(diskSizeBytes / 2 ** 30) });
     },
     addBucket(name, location = 'US') {
       const createdAt = world.clock.now();

@@ -4,7 +4,17 @@ export type HardwareImageSource =
   | { readonly kind: 'disk'; readonly link: string }
   | { readonly kind: 'snapshot'; readonly link: string }
   /** An uploaded archive, as a file of this machine: a gzipped tar file with a `disk.raw`. */
-  | { readonly kind: 'archive'; readonly path: string };
+  | { readonly kind: 'archive'; readonly path: string }
+  /** A disk file of this machine, in a format that the provider reads. */
+  | { readonly kind: 'file'; readonly path: string };
+
+/** A real image. */
+export interface HardwareImage {
+  /** What it takes in the store. */
+  readonly sizeBytes: number;
+  /** The size of the disks that it gives. */
+  readonly diskSizeBytes: number;
+}
 
 /** What a real disk is made of. */
 export type HardwareDiskSource =
@@ -18,9 +28,9 @@ export interface HardwareMachine {
   readonly disks: readonly string[];
   readonly cpus: number;
   readonly memoryMb: number;
-  readonly labels: Readonly<Record<string, string>>;
+  /** What its guest is told: `ssh-keys`, `startup-script`, `user-data`, and whatever else. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Whether it is reached from outside. */
+  /** Whether it has an address for the outside. */
   readonly external: boolean;
 }
 
@@ -33,32 +43,36 @@ export interface HardwareAddress {
 /** The real things behind the resources of a control plane. Without hardware, resources are only said to exist. */
 export interface Hardware {
   /** Captures an image; resolves when it can be used. */
-  createImage(link: string, source: HardwareImageSource): Promise<{ readonly sizeBytes: number }>;
+  readonly createImage: (link: string, source: HardwareImageSource) => Promise<HardwareImage>;
   /** Deletes what stands behind an image. Deleting what is gone succeeds. */
-  deleteImage(link: string): Promise<void>;
+  readonly deleteImage: (link: string) => Promise<void>;
 
   /** Makes a disk; resolves when it can be used. */
-  createDisk(link: string, source: HardwareDiskSource, sizeBytes: number): Promise<void>;
+  readonly createDisk: (
+    link: string,
+    source: HardwareDiskSource,
+    sizeBytes: number,
+  ) => Promise<void>;
   /** Deletes a disk. Deleting what is gone succeeds. */
-  deleteDisk(link: string): Promise<void>;
+  readonly deleteDisk: (link: string) => Promise<void>;
   /** Takes a snapshot of a disk, also of one in use. */
-  createSnapshot(link: string, disk: string): Promise<void>;
+  readonly createSnapshot: (link: string, disk: string) => Promise<void>;
   /** Deletes a snapshot. Deleting what is gone succeeds. */
-  deleteSnapshot(link: string): Promise<void>;
+  readonly deleteSnapshot: (link: string) => Promise<void>;
   /** Launches a machine; resolves when it runs. */
-  createInstance(link: string, machine: HardwareMachine): Promise<HardwareAddress>;
+  readonly createInstance: (link: string, machine: HardwareMachine) => Promise<HardwareAddress>;
   /** Starts a stopped machine. */
-  startInstance(link: string): Promise<HardwareAddress>;
+  readonly startInstance: (link: string, external: boolean) => Promise<HardwareAddress>;
   /**
    * Stops a machine.
    *
    * @param graceful - asks the guest first.
    */
-  stopInstance(link: string, graceful: boolean): Promise<void>;
+  readonly stopInstance: (link: string, graceful: boolean) => Promise<void>;
   /** Deletes a machine, and not its disks. Deleting what is gone succeeds. */
-  deleteInstance(link: string): Promise<void>;
+  readonly deleteInstance: (link: string) => Promise<void>;
   /** Everything it printed on its serial port, as far as it is kept. */
-  console(link: string): Promise<string>;
+  readonly console: (link: string) => Promise<string>;
   /** The SSH host keys it is known to have, as lines in OpenSSH's format. */
-  hostKeys(link: string): Promise<readonly string[]>;
+  readonly hostKeys: (link: string) => Promise<readonly string[]>;
 }

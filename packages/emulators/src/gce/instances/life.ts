@@ -1,16 +1,10 @@
-import {
-  objectOf,
-  objectsOf,
-  textMapOf,
-  textOf,
-  type JsonObject,
-} from '../../control-plane/json.ts';
+import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import { attachedDisk, detach } from '../disks/attachments.ts';
 import { diskType, instanceType } from '../resources.ts';
 import type { Stored, World } from '../state.ts';
 import { timestamp } from '../values.ts';
 import { isExternal, isStopped, machineTypeOf, type InstanceRecord } from './instance-record.ts';
-import { metadataOf } from './metadata.ts';
+import { effectiveMetadata, metadataOf } from './metadata.ts';
 import { madeUpAddress, setAddress } from './network-interfaces.ts';
 import { runTimeOf } from './scheduling.ts';
 import { inTurn } from './turns.ts';
@@ -34,7 +28,9 @@ export async function run(world: World, record: InstanceRecord): Promise<void> {
 
 async function power({ hardware }: World, record: InstanceRecord) {
   const { resource, link, project } = record;
-  if (resource['lastStartTimestamp'] !== undefined) return await hardware?.startInstance(link);
+  if (resource['lastStartTimestamp'] !== undefined) {
+    return await hardware?.startInstance(link, isExternal(record));
+  }
   const type = machineTypeOf(record);
   return await hardware?.createInstance(link, {
     disks: objectsOf(resource, 'disks').flatMap((entry) => {
@@ -43,8 +39,10 @@ async function power({ hardware }: World, record: InstanceRecord) {
     }),
     cpus: type?.cpus ?? 1,
     memoryMb: type?.memoryMb ?? 1024,
-    labels: textMapOf(resource, 'labels'),
-    metadata: metadataOf(resource),
+    metadata: effectiveMetadata(
+      metadataOf({ metadata: project.commonMetadata }),
+      metadataOf(resource),
+    ),
     external: isExternal(record),
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { metadataOf, metadataProblem, sshKeysOf } from './metadata.ts';
+import { effectiveMetadata, metadataOf, metadataProblem, sshKeysOf } from './metadata.ts';
 
 const items = (...pairs: readonly (readonly [string, string])[]) => ({
   items: pairs.map(([key, value]) => ({ key, value })),
@@ -19,6 +19,20 @@ describe('metadata', () => {
     expect(metadataProblem(items(['a', large], ['b', large], ['c', large]))).toContain('total');
     expect(metadataProblem(items(['a b', '']))).toContain('regex');
     expect(metadataProblem(items(['a', '1'], ['a', '2']))).toContain('duplicate');
+  });
+});
+
+describe('what a guest reads', () => {
+  it('is its project’s metadata too, SSH keys added up unless it blocks them', () => {
+    const common = { 'ssh-keys': 'a:k1', zone: 'x', role: 'any' };
+    expect(effectiveMetadata(common, { 'ssh-keys': 'b:k2', role: 'web' })).toEqual({
+      'ssh-keys': 'a:k1\nb:k2',
+      zone: 'x',
+      role: 'web',
+    });
+    const blocks = { 'ssh-keys': 'b:k2', 'block-project-ssh-keys': 'TRUE' };
+    expect(effectiveMetadata(common, blocks)['ssh-keys']).toBe('b:k2');
+    expect(effectiveMetadata({}, {})).toEqual({});
   });
 });
 

@@ -39,6 +39,23 @@ export function metadataProblem(metadata: JsonObject | undefined): string | unde
   return `The total size of metadata is too large: maximum size ${maxTotalBytes} bytes; actual size ${total} bytes.`;
 }
 
+/**
+ * What a guest reads: the instance's own metadata, and its project's beside it. SSH keys of both count, unless
+ * the instance blocks those of the project.
+ *
+ * @see https://cloud.google.com/compute/docs/connect/restrict-ssh-keys#block-keys
+ */
+export function effectiveMetadata(
+  project: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const blocked = own['block-project-ssh-keys']?.toUpperCase() === 'TRUE';
+  const keys = [blocked ? undefined : project['ssh-keys'], own['ssh-keys']];
+  const both = keys.filter((text) => text !== undefined).join('\n');
+  const { 'ssh-keys': _, ...rest } = { ...project, ...own };
+  return both === '' ? rest : { ...rest, 'ssh-keys': both };
+}
+
 /** A public key that metadata lets in. */
 export interface MetadataKey {
   readonly user: string;

@@ -16,7 +16,8 @@ export function providerImages(
           ? await importer(things).import({ name, from: source.path, format: 'gce-tar' })
           : await provider.images.create({ name, source: sourceOf(things, source) });
       images.set(link, image.ref);
-      return { sizeBytes: image.storedBytes ?? image.diskSizeBytes };
+      const { diskSizeBytes, storedBytes = diskSizeBytes } = image;
+      return { sizeBytes: storedBytes, diskSizeBytes };
     },
     async deleteImage(link) {
       const ref = images.get(link);
@@ -32,6 +33,8 @@ function sourceOf(
   source: Exclude<HardwareImageSource, { readonly kind: 'archive' }>,
 ): ImageSource {
   switch (source.kind) {
+    case 'file':
+      return { kind: 'file', file: source.path };
     case 'image':
       return { kind: 'image', image: idOf(things.images, source.link) };
     case 'snapshot':

@@ -1,0 +1,121 @@
+import { ImgkitError, type Instances, type LaunchRequest } from '@imgkit/core';
+
+import type { Hardware, HardwareAddress, HardwareMachine } from '../hardware.ts';
+import { sshKeysOf } from '../instances/metadata.ts';
+import { openLoopbackAddress, type LoopbackAddress, type Target } from './loopback.ts';
+import { idOf, type ProviderThings } from './things.ts';
+
+const mib = 2 ** 20;
+const graceMs = 90_000;
+const consoleBytes = 2 ** 20;
+
+/** What of a machine's metadata goes another way than as plain data. */
+const special = new Set(['ssh-keys', 'startup-script', 'user-data']);
+
+/** Real machines: the provider's, each behind a loopback address of its own. */
+export interface ProviderMachines extends Pick<
+  Hardware,
+  'createInstance' | 'startInstance' | 'stopInstance' | 'deleteInstance' | 'console' | 'hostKeys'
+> {
+  /** Gives all addresses back. */
+  close(): Promise<void>;
+}
+
+/**
+ * @param ports - the guests' TCP ports, beside 22, that are reached at their addresses.
+ */
+export function providerMachines(
+  things: ProviderThings,
+  ports: readonly number[],
+): ProviderMachines {
+  const { instances: ids, users } = things;
+  const addresses = new Map<string, LoopbackAddress>();
+
+  const reach = async (link: string, external: boolean): Promise<HardwareAddress> => {
+    if (!external) return { natIp: undefined };
+    const targets = new Map<number, Target>();
+    for (const port of [22, ...ports]) {
+      const endpoint = await instancesOf(things).endpoint(idOf(ids, link), port);
+      targets.set(port, { host: endpoint.host, port: endpoint.port });
+    }
+    await addresses.get(link)?.close();
+    const address = await openLoopbackAddress(targets);
+    addresses.set(link, address);
+    return { natIp: address.ip };
+  };
+  const hide = async (link: string): Promise<void> => {
+    await addresses.get(link)?.close();
+    addresses.delete(link);
+  };
+
+  return {
+    async createInstance(link, machine) {
+      const request = launchRequest(things, link, machine, ports);
+      const { id } = await instancesOf(things).launch(request);
+      ids.set(link, id);
+      // An image of the boot disk is taken through the machine, which flushes it.
+      if (machine.disks[0] !== undefined) users.set(machine.disks[0], link);
+      return reach(link, machine.external);
+    },
+    async startInstance(link, external) {
+      await instancesOf(things).start(idOf(ids, link));
+      return reach(link, external);
+    },
+    async stopInstance(link, graceful) {
+      await hide(link);
+      await instancesOf(things).stop(idOf(ids, link), { graceMs: graceful ? graceMs : 0 });
+    },
+    async deleteInstance(link) {
+      await hide(link);
+      const id = ids.get(link);
+      if (id === undefined) return;
+      await instancesOf(things).delete(id);
+      ids.delete(link);
+      for (const [disk, user] of users) if (user === link) users.delete(disk);
+    },
+    async console(link) {
+      const id = ids.get(link);
+      return id === undefined ? '' : instancesOf(things).console(id, { maxBytes: consoleBytes });
+    },
+    async hostKeys(link) {
+      const id = ids.get(link);
+      if (id === undefined || !addresses.has(link)) return [];
+      return (await instancesOf(things).endpoint(id)).hostKeys;
+    },
+    async close() {
+      await Promise.all([...addresses.keys()].map(hide));
+    },
+  };
+}
+
+function launchRequest(
+  things: ProviderThings,
+  link: string,
+  { disks, cpus, memoryMb, metadata }: HardwareMachine,
+  ports: readonly number[],
+): LaunchRequest {
+  const [boot = '', ...others] = disks.map((disk) => idOf(things.disks, disk));
+  const { 'startup-script': startupScript, 'user-data': userData } = metadata;
+  if (startupScript !== undefined && userData !== undefined) {
+    throw new ImgkitError('UNSUPPORTED', `${link} has startup-script and user-data`, {
+      hint: 'A real machine of the emulator takes one of the two.',
+    });
+  }
+  return {
+    name: things.newName(link),
+    boot: { kind: 'disk', disk: boot },
+    disks: others.map((disk) => ({ disk })),
+    machineType: { cpus, memoryBytes: memoryMb * mib },
+    authorizedKeys: sshKeysOf(metadata, Date.now()),
+    startupScript,
+    userData,
+    metadata: Object.fromEntries(Object.entries(metadata).filter(([key]) => !special.has(key))),
+    ports,
+    ephemeral: true,
+  };
+}
+
+function instancesOf({ provider }: ProviderThings): Instances {
+  if (provider.instances) return provider.instances;
+  throw new ImgkitError('UNSUPPORTED', `the provider "${provider.name}" has no instances`);
+}
