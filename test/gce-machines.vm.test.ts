@@ -13,6 +13,21 @@ const run = promisify(execFile);
 const project = 'imgkit-test';
 const zone = 'us-central1-a';
 
+/** Sends a request, and gives the answer, whose form is Google's. */
+async function send(verb: string, url: string, content?: object): Promise<any> {
+  const answer = await fetch(url, { method: verb, body: JSON.stringify(content) ?? null });
+  const read = await answer.json();
+  if (!answer.ok) throw new Error(JSON.stringify(read));
+  return read;
+}
+
+/** The names in a listing. */
+async function left(listing: AsyncIterable<{ readonly name: string }>): Promise<string[]> {
+  const names = [];
+  for await (const { name } of listing) names.push(name);
+  return names;
+}
+
 /** Whether this machine lets the emulator give addresses, or why not. */
 async function whyNot(): Promise<string | undefined> {
   if (base.missing !== undefined) return base.missing;
@@ -44,12 +59,6 @@ describe.skipIf(missing !== undefined)(
     /** Calls the API, waits for the operation, and gives what it is about. */
     const api = async (method: string, path: string, body?: object): Promise<any> => {
       const root = `${emulator.endpoint}/compute/v1/projects/${project}`;
-      const send = async (verb: string, url: string, content?: object): Promise<any> => {
-        const answer = await fetch(url, { method: verb, body: JSON.stringify(content) ?? null });
-        const read = await answer.json();
-        if (!answer.ok) throw new Error(JSON.stringify(read));
-        return read;
-      };
       const given = await send(method, `${root}/${path}`, body);
       if (given.kind !== 'compute#operation') return given;
       const place = given.zone === undefined ? 'global' : `zones/${zone}`;
@@ -143,11 +152,6 @@ describe.skipIf(missing !== undefined)(
 
     it('leaves nothing of them when it ends', async () => {
       await emulator.close();
-      const left = async (listing: AsyncIterable<{ readonly name: string }>) => {
-        const names = [];
-        for await (const { name } of listing) names.push(name);
-        return names;
-      };
       expect(await left(machines.images.list())).toEqual([]);
       expect(machines.instances && (await left(machines.instances.list()))).toEqual([]);
       expect(machines.disks && (await left(machines.disks.list()))).toEqual([]);
