@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -174,7 +174,9 @@ describe('Machine', () => {
   });
 
   it('leaves no process when starting it is aborted', async () => {
-    const shown = testConfiguration({ binary: await script('while :; do sleep 0.2; done') });
+    // It hangs without a process of its own, which would have the same command line for a moment.
+    spawnSync('mkfifo', [join(directory, 'silence')]);
+    const shown = testConfiguration({ binary: await script('read line <>silence') });
     await writeConfiguration(directory, shown);
     const machine = await Machine.find(directory);
     await expect(machine?.start({ signal: AbortSignal.timeout(80) })).rejects.toMatchObject({
