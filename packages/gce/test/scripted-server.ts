@@ -23,6 +23,7 @@ export type Script = (request: SeenRequest, count: number) => Answer | Promise<A
 export class ScriptedServer {
   readonly requests: SeenRequest[] = [];
   readonly #server: Server;
+  #arrived = Promise.withResolvers<void>();
 
   private constructor(script: Script) {
     this.#server = createServer((request, response) => {
@@ -43,6 +44,11 @@ export class ScriptedServer {
     return `http://127.0.0.1:${address.port}`;
   }
 
+  /** Resolves once so many requests have come. */
+  async seen(count: number): Promise<void> {
+    while (this.requests.length < count) await this.#arrived.promise;
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -61,6 +67,8 @@ export class ScriptedServer {
       body: text === '' ? undefined : JSON.parse(text),
     };
     this.requests.push(seen);
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers();
     const answer = await script(seen, this.requests.length);
     if (answer === 'hang') return;
     if (answer === 'drop') {
