@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ImgkitError } from '@imgkit/core';
 import { debianBase } from '@imgkit/qemu';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 /** The whole of `pnpm start`, as a user types it, on machines of its own. */
 const example = new URL('../examples/golden-image/', import.meta.url);
@@ -14,7 +14,8 @@ let missing: string | undefined;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'imgkit-example-'));
-  const bases = join(process.env['IMGKIT_TEST_CACHE'] ?? join(directory, 'cache'), 'bases');
+  // The one that debianBase's own test makes too.
+  const bases = join(process.env['IMGKIT_TEST_CACHE'] ?? inject('vmDirectory'), 'bases');
   await mkdir(bases, { recursive: true, mode: 0o700 });
   try {
     await debianBase().build(bases);
