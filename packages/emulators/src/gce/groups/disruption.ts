@@ -31,7 +31,7 @@ export function disruptionBetween(from: JsonObject, to: JsonObject): Disruption 
 }
 
 /** The more disruptive of two. */
-export function larger(a: Disruption, b: Disruption): Disruption {
+function larger(a: Disruption, b: Disruption): Disruption {
   return disruptions.indexOf(a) >= disruptions.indexOf(b) ? a : b;
 }
 
