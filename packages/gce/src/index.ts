@@ -2,3 +2,17 @@ export { isGceImage, type GceDeprecation, type GceImage } from './mapping/image.
 export type { GceImageOptions } from './image-request.ts';
 export type { GceCredentials, GceOptions } from './options.ts';
 export { gce } from './plugin.ts';
+export type { GceDiskOptions } from './disks.ts';
+export type { GceMachineImageOptions } from './machine-images.ts';
+export type { GceMachineOptions } from './mapping/machine-options.ts';
+export {
+  isGceDisk,
+  isGceInstance,
+  isGceMachineImage,
+  isGceSnapshot,
+  type GceDisk,
+  type GceInstance,
+  type GceMachineImage,
+  type GceSnapshot,
+} from './mapping/native.ts';
+export type { GceSnapshotOptions } from './snapshots.ts';

@@ -56,7 +56,7 @@ export class GceInstances implements Instances {
   readonly #kind: ResourceKind<Instance>;
   readonly #settings: InstancesSettings;
 
-  constructor(context: GceContext, settings: InstancesSettings = { address: 'external' }) {
+  constructor(context: GceContext, settings: InstancesSettings) {
     this.#context = context;
     this.#kind = instanceKind(context.provider);
     this.#settings = settings;

@@ -44,6 +44,11 @@ export interface GceOptions {
    * project, also those that come later.
    */
   readonly shareBy?: 'image' | 'project' | undefined;
+  /**
+   * Where machines are reached: at their `external` address, the default, or at the `internal` one, from within their
+   * network. One that has only the other is reached there.
+   */
+  readonly address?: 'external' | 'internal' | undefined;
 }
 
 const projectId = z
@@ -86,4 +91,5 @@ export const gceOptions = z.strictObject({
   bucket: z.string().min(3).optional(),
   universeDomain: z.string().min(1).optional(),
   shareBy: z.enum(['image', 'project']).optional(),
+  address: z.enum(['external', 'internal']).optional(),
 });

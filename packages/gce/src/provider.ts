@@ -110,7 +110,7 @@ export function createParts(
   const fleets = new GceFleets(context);
   const disks = new GceDisks(context);
   const snapshots = new GceSnapshots(context);
-  const instances = new GceInstances(context);
+  const instances = new GceInstances(context, settings);
   const machineImages = new GceMachineImages(context);
   return {
     images,

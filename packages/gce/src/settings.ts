@@ -15,6 +15,7 @@ export interface GceSettings {
   readonly bucket: string | undefined;
   readonly universeDomain: string | undefined;
   readonly shareBy: 'image' | 'project';
+  readonly address: 'external' | 'internal';
   /** Where Google's library looks for credentials, and what is there. */
   readonly tried: readonly string[];
   /** Gives the zone; asks the machine's metadata server when nobody said one. */
@@ -79,6 +80,7 @@ export async function settings(
     bucket: options.bucket,
     universeDomain: options.universeDomain ?? given(environment['GOOGLE_CLOUD_UNIVERSE_DOMAIN']),
     shareBy: options.shareBy ?? 'image',
+    address: options.address ?? 'external',
     tried: await triedCredentials(environment),
     zone,
     region: async (call) => first(regions) ?? (await zone(call)).replace(/-[^-]*$/, ''),

@@ -61,6 +61,11 @@ export class MachineCloud implements AsyncDisposable {
     return { provider, instances, disks, snapshots, machineImages };
   }
 
+  /** Lets time pass on both sides. */
+  later(ms: number): void {
+    this.#time.aheadMs += ms;
+  }
+
   /** The requests of one method, as they were got. */
   requests(rpc: string) {
     return this.emulator.requests.filter((request) => request.rpc === rpc);

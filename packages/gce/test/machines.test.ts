@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { isGceDisk, isGceInstance, isGceMachineImage, isGceSnapshot } from '../src/index.ts';
 import { base, collect, MachineCloud, project, refusal, zone } from './machine-cloud.ts';
 
 // Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
@@ -137,6 +138,24 @@ describe('a machine', () => {
     expect((await gce.instances.launch(request)).status).toBe('RUNNING');
   });
 
+  it('is found by its key when Google has forgotten the request, like all that is made with one', async () => {
+    const [name, idempotencyKey] = ['kept', 'kept'];
+    const make = async (): Promise<readonly string[]> => {
+      const one = await gce.instances.launch({ name, boot, idempotencyKey });
+      const disk = await gce.disks.create({ name: 'kept-data', sizeBytes: 1, idempotencyKey });
+      const snapshot = await gce.snapshots.create({ name, disk: disk.id, idempotencyKey });
+      const whole = await gce.machineImages.create({ name, instance: one.id, idempotencyKey });
+      const again = { machineImage: whole.id, name: 'kept-again', idempotencyKey };
+      const restored = await gce.machineImages.restore(again);
+      return [one.id, disk.id, snapshot.id, whole.id, restored.id];
+    };
+    const made = await make();
+    cloud.later(2 * 3_600_000);
+    expect(await make()).toEqual(made);
+    const foreign = gce.instances.launch({ name, boot, idempotencyKey: 'foreign' });
+    expect((await refusal(foreign)).code).toBe('ALREADY_EXISTS');
+  });
+
   it('boots from a disk, which it leaves, and from a snapshot', async () => {
     const disk = await gce.disks.create({ name: 'root', source: boot });
     const { id: snapshot } = await gce.snapshots.create({ name: 'root-1', disk: disk.id });
@@ -195,6 +214,8 @@ describe('a running machine', () => {
     expect(host).not.toMatch(/^10\./);
     const closed = await refusal(gce.instances.endpoint(outer.id, 81));
     expect(closed.code).toBe('FAILED_PRECONDITION');
+    const { instances: near } = await cloud.provider({ address: 'internal' });
+    expect((await near.endpoint(outer.id)).host).toMatch(/^10\./);
     await gce.instances.stop(outer.id);
     expect((await refusal(gce.instances.endpoint(outer.id))).code).toBe('FAILED_PRECONDITION');
   });
@@ -237,6 +258,20 @@ describe('a running machine', () => {
     expect((await refusal(gce.instances.get(id))).code).toBe('NOT_FOUND');
     await deleting;
   });
+});
+
+it('has native objects that are told apart', async () => {
+  const instance = await gce.instances.launch({ name: 'native', boot });
+  const disk = await gce.disks.create({ name: 'native-data', sizeBytes: 1 });
+  const snapshot = await gce.snapshots.create({ name: 'native', disk: disk.id });
+  const whole = await gce.machineImages.create({ name: 'native', instance: instance.id });
+  const natives = [instance, disk, snapshot, whole].map(({ native }) => native);
+  const guards = [isGceInstance, isGceDisk, isGceSnapshot, isGceMachineImage];
+  for (const [index, guard] of guards.entries())
+    expect(natives.map(guard)).toEqual(natives.map((_, other) => other === index));
+  expect(isGceInstance(instance.native) && instance.native.scheduling?.provisioningModel).toBe(
+    'STANDARD',
+  );
 });
 
 describe('disks and snapshots', () => {
