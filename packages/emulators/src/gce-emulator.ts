@@ -10,6 +10,10 @@ import { policyOf, type PolicyBinding } from './gce/iam.ts';
 import { defaultRegions } from './gce/locations.ts';
 import { emulatedProject, type EmulatedProject } from './gce/emulated-project.ts';
 import { defaultRates } from './gce/rates.ts';
+import {
+  createResourceManagerApi,
+  isResourceManagerPath,
+} from './resource-manager/resource-manager-api.ts';
 import { createObjectStore } from './storage/object-store.ts';
 import { createStorageApi, isStoragePath } from './storage/storage-api.ts';
 import { providerHardware } from './gce/provider-hardware/hardware.ts';
@@ -138,13 +142,17 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
   const faults = createFaults();
   const compute = createComputeApi(world, violations);
   const storage = createStorageApi(world, violations);
+  const resourceManager = createResourceManagerApi(world, violations);
   const server = await startHttpServer({
     host,
     port,
     clock,
     faults,
     log: requests,
-    apiOf: (path) => (isStoragePath(path) ? storage : compute),
+    apiOf(path) {
+      if (isStoragePath(path)) return storage;
+      return isResourceManagerPath(path) ? resourceManager : compute;
+    },
   });
   const close = async () => {
     await server.close();
