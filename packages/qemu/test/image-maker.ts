@@ -1,4 +1,6 @@
 // Makes an image, a disk and a snapshot of it, each by a key, and ends: run by the crash test.
+import { flushCompileCache } from 'node:module';
+
 import { ImgkitError } from '@imgkit/core';
 
 import { QemuDisks } from '../src/disks.ts';
@@ -24,6 +26,7 @@ const images = new QemuImages(context, machines);
 const disks = new QemuDisks(context, machines);
 const snapshots = new QemuSnapshots(context, machines);
 
+flushCompileCache();
 console.log('ready');
 const source = { kind: 'file', file } as const;
 const image = await images.create({ name: 'web-1', source, idempotencyKey: 'image' });

@@ -1,5 +1,6 @@
 // Takes disks into the store in a loop until it is killed: run by the crash test, several at once.
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 import { z } from 'zod';
@@ -12,6 +13,7 @@ const store = await LocalStore.open(root);
 const records = new Records(store.catalog, 'test', z.object({ digest: z.string() }));
 const names = z.array(z.string()).parse(JSON.parse(readFileSync(disks, 'utf8')));
 
+flushCompileCache();
 console.log('ready');
 for (let round = 0; ; round++) {
   const source = names[round % names.length] ?? '';

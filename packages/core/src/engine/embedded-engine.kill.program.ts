@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { thingsIn } from './embedded-engine.kill.cloud.ts';
@@ -83,6 +84,7 @@ const tour = defineWorkflow({
   },
 });
 
+flushCompileCache();
 const engine = embeddedEngine({ directory: journal, remover, settleMs: 20 });
 const run = await engine.start(tour, undefined, { id });
 process.stdout.write('started\n');
