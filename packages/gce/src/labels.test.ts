@@ -1,5 +1,5 @@
 import { ImgkitError } from '@imgkit/core';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import {

@@ -101,22 +101,22 @@ describe('without credentials', { timeout: 120_000 }, () => {
   });
 });
 
+/** The modules that a process has loaded at its end, by V8's own account. */
+async function loaded(program: string): Promise<readonly string[]> {
+  const reports = await directory();
+  const { status, stderr } = await run(program, { NODE_V8_COVERAGE: reports });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const texts = await Promise.all(
+    (await readdir(reports)).map((name) => readFile(join(reports, name), 'utf8')),
+  );
+  return texts.flatMap((text) =>
+    Array.from(text.matchAll(/"url":"([^"]+)"/g), ([, url = '']) => url),
+  );
+}
+
 describe('importing the package', { timeout: 120_000 }, () => {
   const heavy =
     /\/node_modules\/(?:@google-cloud|google-auth-library|google-gax|gaxios|protobufjs)\//;
-
-  /** The modules that a process has loaded at its end, by V8's own account. */
-  async function loaded(program: string): Promise<readonly string[]> {
-    const reports = await directory();
-    const { status, stderr } = await run(program, { NODE_V8_COVERAGE: reports });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const texts = await Promise.all(
-      (await readdir(reports)).map((name) => readFile(join(reports, name), 'utf8')),
-    );
-    return texts.flatMap((text) =>
-      Array.from(text.matchAll(/"url":"([^"]+)"/g), ([, url = '']) => url),
-    );
-  }
 
   it('and making a kit loads nothing of Google’s', async () => {
     const modules = await loaded(`

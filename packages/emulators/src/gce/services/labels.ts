@@ -1,6 +1,6 @@
 import { textMapOf, textOf, type MutableJsonObject } from '../../control-plane/json.ts';
 import type { Handler } from '../call.ts';
-import { conditionNotMet } from '../errors.ts';
+import { conditionNotMet, OperationFailure } from '../errors.ts';
 import type { ResourceType, Stored } from '../state.ts';
 import { checkLabels, fingerprint } from '../values.ts';
 
@@ -20,14 +20,19 @@ export function setLabelsHandler<R extends Stored>(type: ResourceType<R>): Handl
     const record = call.target(type, `compute.${type.collection}.setLabels`);
     const labels = textMapOf(call.body, 'labels');
     checkLabels('resource.labels', labels);
-    if (textOf(call.body, 'labelFingerprint') !== record.resource['labelFingerprint']) {
-      throw conditionNotMet('Labels fingerprint either invalid or resource labels have changed');
-    }
+    const changed = 'Labels fingerprint either invalid or resource labels have changed';
+    const before = textOf(call.body, 'labelFingerprint');
+    const isCurrent = () => before === record.resource['labelFingerprint'];
+    if (!isCurrent()) throw conditionNotMet(changed);
     return call.start({
       type: 'setLabels',
       location: record.location,
       target: record,
-      finish: () => putLabels(record.resource, labels),
+      finish() {
+        // Another change may have been accepted before this one is carried out.
+        if (!isCurrent()) throw new OperationFailure('CONDITION_NOT_MET', changed, 412);
+        putLabels(record.resource, labels);
+      },
     });
   };
 }
