@@ -22,7 +22,7 @@ export default defineConfig({
     outputFile: { json: 'reports/vitest.json' },
     coverage: { include: ['packages/*/src/**/*.ts'], reportsDirectory: 'reports/coverage' },
     projects: [
-      ...['core', 'bake', 'qemu', 'emulators', 'gce', 'rackspace'].map((name) => ({
+      ...['core', 'bake', 'qemu', 'emulators', 'gce', 'azure', 'rackspace'].map((name) => ({
         extends: true as const,
         test: { name, root: `packages/${name}`, include: tests, exclude },
       })),

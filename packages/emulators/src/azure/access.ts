@@ -28,7 +28,7 @@ const roles: Readonly<Record<string, (action: string) => boolean>> = {
 };
 
 /** Whether a caller may do something to a resource: by an assignment on it, or on what it is part of. */
-export function mayDo(
+function mayDo(
   world: World,
   caller: string | undefined,
   action: string,

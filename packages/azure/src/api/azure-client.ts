@@ -1,0 +1,322 @@
+import { ImgkitError, throwIfAborted, type CallOptions, type Retrier } from '@imgkit/core';
+
+import type { AzureClient, OperationAddress, ReadOptions, RoleAssignment } from '../client.ts';
+import { apiError, operationError } from '../errors.ts';
+import type { AzureTokenSource } from '../options.ts';
+import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
+import type { AzureSettings } from '../settings.ts';
+import { createTokenSource, tokenFor } from './credentials.ts';
+import { OperationBodies } from './operation-bodies.ts';
+import {
+  invoke,
+  loadAuthorization,
+  loadCompute,
+  methodOf,
+  readPage,
+  toPoller,
+  type Page,
+  type SdkClient,
+} from './sdk.ts';
+import { isWireObject, object, text, type WireObject } from './wire.ts';
+
+/** The SDK's groups of operations, and how they list. */
+const groups: Readonly<Record<ResourceType, { readonly name: string; readonly list: string }>> = {
+  'Microsoft.Compute/disks': { name: 'disks', list: 'listByResourceGroup' },
+  'Microsoft.Compute/galleries': { name: 'galleries', list: 'listByResourceGroup' },
+  'Microsoft.Compute/galleries/images': { name: 'galleryImages', list: 'listByGallery' },
+  'Microsoft.Compute/galleries/images/versions': {
+    name: 'galleryImageVersions',
+    list: 'listByGalleryImage',
+  },
+  'Microsoft.Compute/images': { name: 'images', list: 'listByResourceGroup' },
+  'Microsoft.Compute/snapshots': { name: 'snapshots', list: 'listByResourceGroup' },
+};
+
+/** Tells the SDK that an operation is the deletion of some version. */
+const anyVersion =
+  '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0';
+
+/** {@link AzureClient} over Azure's own SDK: one client of it for each subscription. */
+export class SdkAzureClient implements AzureClient {
+  readonly #settings: AzureSettings;
+  readonly #retrier: Retrier;
+  readonly #bodies = new OperationBodies();
+  readonly #compute = new Map<string, Promise<SdkClient>>();
+  readonly #authorization = new Map<string, Promise<SdkClient>>();
+  #source: Promise<AzureTokenSource | undefined> | undefined;
+
+  constructor(settings: AzureSettings, retrier: Retrier) {
+    this.#settings = settings;
+    this.#retrier = retrier;
+  }
+
+  async get(id: string, options: ReadOptions = {}): Promise<WireObject> {
+    const { type, subscription, resourceGroup, names } = locate(id);
+    const { signal, replication = false } = options;
+    return this.#call(options, async () => {
+      const client = await this.#computeOf(subscription);
+      const found = await invoke(client, groups[type].name, 'get', resourceGroup, ...names, {
+        abortSignal: signal,
+        ...(replication ? { expand: 'ReplicationStatus' } : {}),
+      });
+      return isWireObject(found) ? found : {};
+    });
+  }
+
+  async *pages(
+    type: ResourceType,
+    parent: Pick<ResourceId, 'subscription' | 'resourceGroup' | 'names'>,
+    options: CallOptions = {},
+  ): AsyncGenerator<readonly WireObject[], void, undefined> {
+    const { subscription, resourceGroup, names } = parent;
+    const { name, list } = groups[type];
+    const abortSignal = options.signal;
+    yield* this.#pages(options, async () => {
+      const client = await this.#computeOf(subscription);
+      return invoke(client, name, list, resourceGroup, ...names, { abortSignal });
+    });
+  }
+
+  put(id: string, body: WireObject, options?: CallOptions): Promise<OperationAddress | undefined> {
+    return this.#start(id, 'createOrUpdate', [body], options);
+  }
+
+  patch(
+    id: string,
+    changes: WireObject,
+    options?: CallOptions,
+  ): Promise<OperationAddress | undefined> {
+    return this.#start(id, 'update', [changes], options);
+  }
+
+  delete(id: string, options?: CallOptions): Promise<OperationAddress | undefined> {
+    return this.#start(id, 'delete', [], options);
+  }
+
+  async poll(
+    { mode, url, subscription }: OperationAddress,
+    options: CallOptions = {},
+  ): Promise<boolean> {
+    if (new URL(url).origin !== new URL(this.#settings.endpoint).origin)
+      throw new ImgkitError(
+        'INVALID_ARGUMENT',
+        `the operation is at ${new URL(url).origin}, not at this cloud`,
+        {
+          hint: `This provider talks to ${this.#settings.endpoint}.`,
+        },
+      );
+    const { restorePoller } = await loadCompute();
+    return this.#call(options, async () => {
+      const client = await this.#computeOf(subscription);
+      // As a deletion, which leaves nothing: then the SDK asks for no resource at the end, and reads none.
+      const config = {
+        metadata: { mode },
+        operationLocation: url,
+        requestMethod: 'DELETE',
+        initialRequestUrl: `${this.#settings.endpoint}${anyVersion}`,
+      };
+      const state = JSON.stringify({ state: { status: 'running', config } });
+      const poller = restorePoller(
+        client,
+        state,
+        methodOf(client, 'galleryImageVersions', 'delete'),
+      );
+      try {
+        await poller.poll({ abortSignal: options.signal });
+      } catch (error) {
+        const failed = this.#bodies.take(url);
+        throw failed === undefined ? error : operationError(failed, { cause: error });
+      }
+      return poller.isDone;
+    });
+  }
+
+  async assign(assignment: RoleAssignment, options: CallOptions = {}): Promise<void> {
+    const { id, scope, role, principal, principalType } = assignment;
+    const roleDefinitionId = `/subscriptions/${subscriptionOf(scope)}/providers/Microsoft.Authorization/roleDefinitions/${role}`;
+    await this.#call(options, async () => {
+      const client = await this.#authorizationOf(subscriptionOf(scope));
+      const parameters = { roleDefinitionId, principalId: principal, principalType };
+      await invoke(client, 'roleAssignments', 'create', scope.slice(1), nameOf(id), parameters);
+    });
+  }
+
+  async *assignments(
+    scope: string,
+    options: CallOptions = {},
+  ): AsyncGenerator<RoleAssignment, void, undefined> {
+    const pages = this.#pages(options, async () => {
+      const client = await this.#authorizationOf(subscriptionOf(scope));
+      const filter = { filter: 'atScope()', abortSignal: options.signal };
+      return invoke(client, 'roleAssignments', 'listForScope', scope.slice(1), filter);
+    });
+    for await (const page of pages) yield* page.map(toAssignment);
+  }
+
+  async unassign({ id, scope }: RoleAssignment, options: CallOptions = {}): Promise<void> {
+    await this.#call(options, async () => {
+      const client = await this.#authorizationOf(subscriptionOf(scope));
+      await invoke(client, 'roleAssignments', 'delete', scope.slice(1), nameOf(id));
+    });
+  }
+
+  /** Each page is a call of its own: a listing of the SDK that failed once would seem to be at its end. */
+  async *#pages(
+    options: CallOptions,
+    list: () => Promise<unknown>,
+  ): AsyncGenerator<readonly WireObject[], void, undefined> {
+    let from: string | undefined;
+    do {
+      const { items, next }: Page = await this.#call(options, async () =>
+        readPage(await list(), from),
+      );
+      yield items;
+      from = next;
+    } while (from !== undefined);
+  }
+
+  /** Starts what takes long. The signal stops it only before it is sent. */
+  async #start(
+    id: string,
+    method: string,
+    parts: readonly unknown[],
+    options: CallOptions = {},
+  ): Promise<OperationAddress | undefined> {
+    const { type, subscription, resourceGroup, names } = locate(id);
+    return this.#call(options, async () => {
+      const client = await this.#computeOf(subscription);
+      const started = invoke(client, groups[type].name, method, resourceGroup, ...names, ...parts);
+      const poller = toPoller(started);
+      await poller.submitted();
+      if (poller.isDone) return undefined;
+      const state: unknown = JSON.parse(await poller.serialize());
+      const config = object(object(isWireObject(state) ? state : {}, 'state'), 'config');
+      const url = text(config, 'operationLocation');
+      if (url === undefined) return undefined;
+      return {
+        mode: text(object(config, 'metadata'), 'mode') ?? 'OperationLocation',
+        url,
+        subscription,
+      };
+    });
+  }
+
+  /** Makes a call, and again when that may help; whatever it throws becomes an imgkit error. */
+  #call<T>(options: CallOptions, call: () => Promise<T>): Promise<T> {
+    const { signal } = options;
+    const once = async (): Promise<T> => {
+      throwIfAborted(signal);
+      try {
+        return await call();
+      } catch (error) {
+        throwIfAborted(signal);
+        throw apiError(error);
+      }
+    };
+    return this.#retrier.run(once, { safe: true, signal });
+  }
+
+  #computeOf(subscription: string): Promise<SdkClient> {
+    return remembered(this.#compute, subscription, async () => {
+      const { Client } = await loadCompute();
+      const { endpoint, scope } = this.#settings;
+      const { source, options } = await this.#surroundings();
+      const client = new Client(source, subscription, {
+        endpoint,
+        credentials: { scopes: [scope] },
+        ...options,
+      });
+      return this.#withoutTls(client);
+    });
+  }
+
+  #authorizationOf(subscription: string): Promise<SdkClient> {
+    return remembered(this.#authorization, subscription, async () => {
+      const Client = await loadAuthorization();
+      const { endpoint, scope } = this.#settings;
+      const { source, options } = await this.#surroundings();
+      const client = new Client(source, subscription, {
+        endpoint,
+        credentialScopes: scope,
+        ...options,
+      });
+      return this.#withoutTls(client);
+    });
+  }
+
+  async #surroundings() {
+    this.#source ??= createTokenSource(this.#settings);
+    const source = await this.#source;
+    return {
+      // The SDK takes no client without a source of tokens; without TLS it is not asked.
+      source: source ?? { getToken: async () => null },
+      options: {
+        allowInsecureConnection: !this.#secure,
+        retryOptions: { maxRetries: 0 },
+        userAgentOptions: { userAgentPrefix: 'imgkit' },
+        additionalPolicies: [{ policy: this.#bodies.policy, position: 'perRetry' }],
+      },
+    };
+  }
+
+  get #secure(): boolean {
+    return this.#settings.endpoint.startsWith('https:');
+  }
+
+  /** The SDK refuses to send tokens without TLS; to an emulator they are sent all the same. */
+  async #withoutTls(client: SdkClient): Promise<SdkClient> {
+    if (this.#secure) return client;
+    const source = await this.#source;
+    const { scope } = this.#settings;
+    client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
+    if (source !== undefined)
+      client.pipeline.addPolicy({
+        name: 'imgkitBearerToken',
+        async sendRequest(request, next) {
+          request.headers.set('authorization', `Bearer ${await tokenFor(source, scope)}`);
+          return next(request);
+        },
+      });
+    return client;
+  }
+}
+
+/** What is made once for each key; what failed is tried again. */
+function remembered<T>(
+  known: Map<string, Promise<T>>,
+  key: string,
+  make: () => Promise<T>,
+): Promise<T> {
+  const found = known.get(key.toLowerCase());
+  if (found !== undefined) return found;
+  const made = make();
+  known.set(key.toLowerCase(), made);
+  made.catch(() => known.delete(key.toLowerCase()));
+  return made;
+}
+
+function locate(id: string): ResourceId {
+  const found = parseResourceId(id);
+  if (found !== undefined) return found;
+  throw new ImgkitError('NOT_FOUND', `"${id}" is not the id of a resource of Azure`, {
+    resource: id,
+  });
+}
+
+function subscriptionOf(scope: string): string {
+  return scope.split('/')[2] ?? '';
+}
+
+function nameOf(id: string): string {
+  return id.split('/').at(-1) ?? '';
+}
+
+function toAssignment(native: WireObject): RoleAssignment {
+  return {
+    id: text(native, 'id') ?? '',
+    scope: text(native, 'scope') ?? '',
+    role: (text(native, 'roleDefinitionId')?.split('/').at(-1) ?? '').toLowerCase(),
+    principal: text(native, 'principalId') ?? '',
+    principalType: text(native, 'principalType') ?? 'User',
+  };
+}

@@ -1,0 +1,43 @@
+import type { PipelinePolicy } from './sdk.ts';
+import { isWireObject, type WireObject } from './wire.ts';
+
+/** The addresses of operations: `…/locations/eastus/capsOperations/{id}?…`. */
+const address = /\/(?:capsOperations|DiskOperations|operations|operationStatuses)\/[^/]+(?:\?|$)/i;
+
+/** What the last look at each operation that failed has shown: the SDK itself forgets the code. */
+export class OperationBodies {
+  readonly #failed = new Map<string, WireObject>();
+
+  /** Sees what the SDK gets. */
+  readonly policy: PipelinePolicy = {
+    name: 'imgkitOperationBodies',
+    sendRequest: async (request, next) => {
+      const response = await next(request);
+      if (address.test(request.url)) this.#note(request.url, response.bodyAsText);
+      return response;
+    },
+  };
+
+  /** What an operation that has failed said, once. */
+  take(url: string): WireObject | undefined {
+    const found = this.#failed.get(url);
+    this.#failed.delete(url);
+    return found;
+  }
+
+  #note(url: string, body: string | null | undefined): void {
+    const status = parse(body);
+    const state = status?.['status'];
+    if (status !== undefined && (state === 'Failed' || state === 'Canceled'))
+      this.#failed.set(url, status);
+  }
+}
+
+function parse(body: string | null | undefined): WireObject | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body ?? '');
+    return isWireObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined; // an operation that says nothing, or a page of some proxy
+  }
+}

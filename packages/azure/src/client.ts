@@ -1,0 +1,94 @@
+import type { CallOptions } from '@imgkit/core';
+
+import type { WireObject } from './api/wire.ts';
+import type { ResourceType } from './resource-id.ts';
+
+/** What a read asks for beside the resource. */
+export interface ReadOptions extends CallOptions {
+  /** Gives the state of a version in each region, too. */
+  readonly replication?: boolean | undefined;
+}
+
+/** Where an operation of the cloud can be looked at; small, and plain data. */
+export interface OperationAddress {
+  /** How the address is to be read: which of ARM's headers gave it. */
+  readonly mode: string;
+  /** The whole address: it carries a signature, and works only as it is. */
+  readonly url: string;
+  /** The subscription it belongs to. */
+  readonly subscription: string;
+}
+
+/** A role that somebody has at a scope. */
+export interface RoleAssignment {
+  /** The id of the assignment itself. */
+  readonly id: string;
+  readonly scope: string;
+  /** The GUID of the role, in lower case. */
+  readonly role: string;
+  /** The object id of who has it. */
+  readonly principal: string;
+  /** `User`, `Group`, `ServicePrincipal`, `ForeignGroup`. */
+  readonly principalType: string;
+}
+
+/**
+ * The calls of Azure Resource Manager that the provider makes. Every capability goes through it; the default one is
+ * Azure's own SDK, loaded at first use. Whatever it throws is an ImgkitError without provider and operation.
+ *
+ * All calls are safe to repeat, and are repeated by imgkit's own policy after 429, 5xx and lost connections;
+ * nothing is repeated by the SDK. Edits are PATCHes: there is no call that reads, changes and puts back.
+ */
+export interface AzureClient {
+  /** Reads a resource. */
+  get(id: string, options?: ReadOptions): Promise<WireObject>;
+
+  /**
+   * Lists resources page by page, as they are asked for.
+   *
+   * @param parent - What they are in: the id of a gallery or definition; otherwise the resource group.
+   */
+  pages(
+    type: ResourceType,
+    parent: {
+      readonly subscription: string;
+      readonly resourceGroup: string;
+      readonly names: readonly string[];
+    },
+    options?: CallOptions,
+  ): AsyncIterable<readonly WireObject[]>;
+
+  /**
+   * Starts the making of a resource. Once it is on its way, aborting waits for the answer: only so can be said
+   * whether it takes place. So it is with the two that follow.
+   *
+   * @returns where it can be looked at; nothing when it is done already.
+   */
+  put(id: string, body: WireObject, options?: CallOptions): Promise<OperationAddress | undefined>;
+
+  /** Starts a change of what is named, and of nothing else. */
+  patch(
+    id: string,
+    changes: WireObject,
+    options?: CallOptions,
+  ): Promise<OperationAddress | undefined>;
+
+  /** Starts a deletion; deleting what is gone is done at once. */
+  delete(id: string, options?: CallOptions): Promise<OperationAddress | undefined>;
+
+  /**
+   * Looks once whether an operation is done.
+   *
+   * @throws ImgkitError with Azure's own code and message when it has failed.
+   */
+  poll(operation: OperationAddress, options?: CallOptions): Promise<boolean>;
+
+  /** Gives somebody a role. Giving it again changes nothing. */
+  assign(assignment: RoleAssignment, options?: CallOptions): Promise<void>;
+
+  /** The roles that somebody has at a scope, those above it included. */
+  assignments(scope: string, options?: CallOptions): AsyncIterable<RoleAssignment>;
+
+  /** Takes a role back. Taking back what isn't there succeeds. */
+  unassign(assignment: RoleAssignment, options?: CallOptions): Promise<void>;
+}

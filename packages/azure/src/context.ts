@@ -1,0 +1,222 @@
+import {
+  ImgkitError,
+  startOperation,
+  throwIfAborted,
+  type CallOptions,
+  type Clock,
+  type ImageRef,
+  type Json,
+  type Logger,
+  type Operation,
+  type OperationControl,
+} from '@imgkit/core';
+
+import type { AzureClient, OperationAddress } from './client.ts';
+import { apiError } from './errors.ts';
+import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
+import { formatId, type ResourceId, type ResourceType } from './resource-id.ts';
+import type { AzureSettings } from './settings.ts';
+
+/** What a capability goes on with when it is given a token: the rest of the work that the call began. */
+type Resume = (token: OperationToken, control: OperationControl) => Promise<unknown>;
+
+/** What an {@link AzureContext} is made of. */
+export interface AzureContextParts {
+  /** The provider's name. */
+  readonly provider: string;
+  readonly settings: AzureSettings;
+  readonly client: AzureClient;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+const [firstDelay, longestDelay] = [200, 10_000];
+
+/** One provider: what every capability of it shares. */
+export class AzureContext {
+  readonly provider: string;
+  readonly settings: AzureSettings;
+  readonly client: AzureClient;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly #resumes = new Map<string, Resume>();
+
+  constructor({ provider, settings, client, logger, clock }: AzureContextParts) {
+    this.provider = provider;
+    this.settings = settings;
+    this.client = client;
+    this.logger = logger;
+    this.clock = clock;
+  }
+
+  /** The id of a resource in the provider's own resource group. */
+  id(type: ResourceType, ...names: readonly string[]): string {
+    const { subscription, resourceGroup } = this.settings;
+    return formatId({ subscription, resourceGroup, type, names });
+  }
+
+  /** The provider's own gallery. */
+  get gallery(): ResourceId {
+    const { subscription, resourceGroup, gallery } = this.settings;
+    return { subscription, resourceGroup, type: 'Microsoft.Compute/galleries', names: [gallery] };
+  }
+
+  ref(id: string): ImageRef {
+    return { provider: this.provider, id };
+  }
+
+  /** The time as Azure writes it. */
+  now(): string {
+    return new Date(this.clock.now()).toISOString();
+  }
+
+  /** A call that is answered at once. Whatever it throws is an imgkit error that says where it came from. */
+  async call<T>(
+    operation: string,
+    resource: string | undefined,
+    options: CallOptions | undefined,
+    body: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      throwIfAborted(options?.signal);
+      return await body();
+    } catch (error) {
+      throw this.#located(error, operation, resource);
+    }
+  }
+
+  /** A listing. */
+  async *listing<T>(
+    operation: string,
+    resource: string | undefined,
+    options: CallOptions | undefined,
+    body: () => AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    try {
+      throwIfAborted(options?.signal);
+      for await (const item of body()) {
+        throwIfAborted(options?.signal);
+        yield item;
+      }
+    } catch (error) {
+      throw this.#located(error, operation, resource);
+    }
+  }
+
+  /** A call that takes long. */
+  operation<T>(
+    operation: string,
+    resource: string | undefined,
+    options: CallOptions | undefined,
+    body: (control: OperationControl) => Promise<T>,
+  ): Operation<T> {
+    return startOperation(async (control) => {
+      try {
+        return await body(control);
+      } catch (error) {
+        throwIfCancelled(control.signal, error);
+        throw this.#located(error, operation, resource);
+      }
+    }, options);
+  }
+
+  /**
+   * Looks again and again, ever more slowly, until something is done. When the caller gives up meanwhile, or the
+   * wait runs out, the cloud goes on: then it throws `PENDING` with the token.
+   *
+   * @param look - Looks once; gives nothing while it isn't done.
+   */
+  async wait<T>(
+    { signal, accepted }: Pick<OperationControl, 'signal' | 'accepted'>,
+    token: OperationToken,
+    look: (options: CallOptions) => Promise<T | undefined>,
+  ): Promise<T> {
+    const text = encodeToken(this.provider, token);
+    accepted(text);
+    const end = this.clock.now() + this.settings.maxWaitMs;
+    try {
+      for (let delay = firstDelay; ; delay = Math.min(delay * 2, longestDelay)) {
+        const done = await look({ signal });
+        if (done !== undefined) return done;
+        const left = end - this.clock.now();
+        if (left <= 0)
+          throw pending(token, text, `Azure takes longer than ${this.settings.maxWaitMs} ms`);
+        await this.clock.sleep(Math.min(delay, left), signal);
+      }
+    } catch (error) {
+      if (!signal.aborted || (ImgkitError.is(error) && error.code !== 'CANCELLED')) throw error;
+      throw pending(token, text, 'the wait was ended', error);
+    }
+  }
+
+  /** Waits until an operation of Azure is done. */
+  async waitFor(
+    control: Pick<OperationControl, 'signal' | 'accepted'>,
+    token: OperationToken & { readonly operation: OperationAddress },
+  ): Promise<void> {
+    await this.wait(control, token, async (options) =>
+      (await this.client.poll(token.operation, options)) ? true : undefined,
+    );
+  }
+
+  /** Says how the operations of a call are continued from a token. */
+  onResume(call: string, resume: Resume): void {
+    this.#resumes.set(call, resume);
+  }
+
+  /** Continues an operation of this or another process. */
+  resume(text: string, options: CallOptions = {}): Operation<unknown> {
+    return this.operation('resume', undefined, options, async (control) => {
+      const token = decodeToken(text);
+      const resume = token && this.#resumes.get(token.call);
+      if (token === undefined || resume === undefined)
+        throw new ImgkitError('INVALID_ARGUMENT', `"${text}" is not the token of an operation`, {
+          hint: `Give one that an operation of provider "${this.provider}" gave.`,
+        });
+      return resume(token, control);
+    });
+  }
+
+  /** The error with provider, operation and resource, where they are not known yet. */
+  #located(error: unknown, operation: string, resource: string | undefined): ImgkitError {
+    const known = apiError(error);
+    if (known.provider !== undefined) return known;
+    return new ImgkitError(known.code, known.message, {
+      provider: this.provider,
+      operation: known.operation ?? operation,
+      resource: known.resource ?? resource,
+      hint: known.hint,
+      providerCode: known.providerCode,
+      requestId: known.requestId,
+      retryAfterMs: known.retryAfterMs,
+      token: known.token,
+      leftovers: known.leftovers,
+      replacement: known.replacement,
+      data: known.data,
+      cause: known.cause,
+    });
+  }
+}
+
+function throwIfCancelled(signal: AbortSignal, error: unknown): void {
+  if (!ImgkitError.is(error)) throwIfAborted(signal);
+}
+
+function pending(token: OperationToken, text: string, why: string, cause?: unknown): ImgkitError {
+  return new ImgkitError('PENDING', `${token.call} goes on in the cloud: ${why}`, {
+    resource: token.target,
+    token: text,
+    hint: 'Go on waiting with provider.resume(token).',
+    cause,
+  });
+}
+
+/** The token of an operation: what is waited for, and what is left to do then. */
+export function tokenOf<O extends OperationAddress | null>(
+  call: string,
+  operation: O,
+  target: string,
+  rest: Json = null,
+): OperationToken & { readonly operation: O } {
+  return { call, operation, target, rest };
+}

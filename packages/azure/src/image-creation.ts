@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+
+import {
+  ImgkitError,
+  throwIfAborted,
+  type CreateImageRequest,
+  type Image,
+  type OperationControl,
+} from '@imgkit/core';
+import * as z from 'zod';
+
+import { text, type WireObject } from './api/wire.ts';
+import { tokenOf, type AzureContext } from './context.ts';
+import { ensureDefinition, ifThere, removeStandaloneDefinition } from './definitions.ts';
+import { checkRequest, type AzureImageOptions } from './image-request.ts';
+import { ownOf, statusOf } from './mapping.ts';
+import { sameName } from './names.ts';
+import type { OperationToken } from './operation-token.ts';
+import { prepareSource } from './sources.ts';
+import { keyDigest } from './tags.ts';
+import { versionBody } from './version-body.ts';
+import { chooseNumber, compareNumbers, formatNumber, parseNumber } from './version-number.ts';
+import { awaitVersion, locateVersion, readImage, removeVersion, versionsOf } from './versions.ts';
+
+/** How often a creation begins anew when others change the same things meanwhile. */
+const mostAttempts = 8;
+
+/** Where a new version is to be, and what stands there. */
+interface Place {
+  readonly id: string;
+  readonly definition: string;
+  readonly standing: WireObject | undefined;
+}
+
+/** What a token of `images.create` says beside the version: the image's name, and its maker. */
+const restSchema = z.strictObject({ name: z.string(), key: z.string() });
+
+/**
+ * Makes an image once: the same key gives the same one, in every process, however the first try ended. Azure's PUT
+ * would change what stands under the number: so it is looked at first, and told by the tag with the key.
+ */
+export async function createImage(
+  context: AzureContext,
+  request: CreateImageRequest,
+  control: OperationControl,
+): Promise<Image> {
+  const options = checkRequest(request);
+  const { name, family } = request;
+  const key = keyDigest(request.idempotencyKey ?? randomUUID());
+  const body = versionBody(context, request, options, key);
+  const { storageProfile, facts } = await prepareSource(context, request.source, options, control);
+  const standalone = family === undefined;
+  for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
+    const place = await findPlace(context, request, options, key, control);
+    const token = tokenOf('images.create', null, place.id, { name, key });
+    if (place.standing !== undefined) {
+      if (mustReplace(place, key, options)) {
+        await removeVersion(context, place.id, control);
+        continue;
+      }
+      return finishImage(context, token, control);
+    }
+    const { architecture } = request;
+    const need = { name: place.definition, standalone, facts, options, architecture };
+    try {
+      await ensureDefinition(context, need, control);
+      const operation = await context.client.put(place.id, { ...body, storageProfile }, control);
+      return await finishImage(context, { ...token, operation: operation ?? null }, control);
+    } catch (error) {
+      if (mayBeginAnew(error)) continue;
+      const pending = ImgkitError.is(error, 'PENDING');
+      if (standalone && !pending) await removeStandaloneDefinition(context, place.definition, {});
+      throw error;
+    }
+  }
+  throw new ImgkitError(
+    'FAILED_PRECONDITION',
+    `"${name}" could not be begun: others change the same things`,
+    {
+      hint: 'Try again when they are done.',
+    },
+  );
+}
+
+/** Goes on with a creation of this or another process. */
+export async function resumeImage(
+  context: AzureContext,
+  token: OperationToken,
+  control: OperationControl,
+): Promise<Image> {
+  return finishImage(context, token, control);
+}
+
+/** Waits until the image stands, and makes sure that it is the one. */
+async function finishImage(
+  context: AzureContext,
+  token: OperationToken,
+  control: OperationControl,
+): Promise<Image> {
+  const version = await awaitVersion(context, token, control);
+  const rest = restSchema.safeParse(token.rest).data;
+  const [, definition = ''] = locateVersion(token.target).names;
+  if (rest === undefined) return readImage(context, token.target, control);
+  const own = ownOf(version);
+  if (own.key !== rest.key) throw taken(rest.name, token.target);
+  if (own.standalone === undefined) {
+    const first = await firstOf(context, definition, version, rest.name, control);
+    if (first !== undefined) {
+      await removeVersion(context, token.target, control);
+      return finishImage(context, { ...token, operation: null, target: first }, control);
+    }
+  }
+  return readImage(context, token.target, control);
+}
+
+/**
+ * The id of the same image under a lower number. Two processes that began it at the same time may have seen
+ * different versions, and chosen different numbers: then the lower one stays.
+ */
+async function firstOf(
+  context: AzureContext,
+  definition: string,
+  mine: WireObject,
+  name: string,
+  control: OperationControl,
+): Promise<string | undefined> {
+  const number = parseNumber(text(mine, 'name') ?? '');
+  const key = ownOf(mine).key;
+  for await (const version of versionsOf(context, definition, control)) {
+    const other = parseNumber(text(version, 'name') ?? '');
+    const own = ownOf(version);
+    const same = sameName(own.name, name) && own.key === key && statusOf(version) !== 'FAILED';
+    if (same && number && other && compareNumbers(other, number) < 0)
+      return context.id(
+        'Microsoft.Compute/galleries/images/versions',
+        context.settings.gallery,
+        definition,
+        text(version, 'name') ?? '',
+      );
+  }
+  return undefined;
+}
+
+/** Finds where the image is, or is to be. */
+async function findPlace(
+  context: AzureContext,
+  { name, family, version }: CreateImageRequest,
+  { replaceFailed = false }: AzureImageOptions,
+  key: string,
+  control: OperationControl,
+): Promise<Place> {
+  throwIfAborted(control.signal);
+  const at = (definition: string, number: string): string =>
+    context.id(
+      'Microsoft.Compute/galleries/images/versions',
+      context.settings.gallery,
+      definition,
+      number,
+    );
+  if (family === undefined) {
+    const id = at(name, '1.0.0');
+    const standing = await ifThere(() => context.client.get(id, control));
+    return { id, definition: name, standing };
+  }
+  const numbers = [];
+  let mine: WireObject | undefined;
+  for await (const standing of versionsOf(context, family, control)) {
+    const number = parseNumber(text(standing, 'name') ?? '');
+    if (number === undefined) continue;
+    if (sameName(ownOf(standing).name, name) && (mine === undefined || ownOf(standing).key === key))
+      mine = standing;
+    if (!(replaceFailed && statusOf(standing) === 'FAILED')) numbers.push(number);
+  }
+  if (mine !== undefined)
+    return { id: at(family, text(mine, 'name') ?? ''), definition: family, standing: mine };
+  const id = at(family, formatNumber(chooseNumber(name, version, numbers)));
+  const standing = replaceFailed ? await ifThere(() => context.client.get(id, control)) : undefined;
+  return { id, definition: family, standing };
+}
+
+/**
+ * Whether what stands must go first: it failed, and is ours or may be replaced.
+ *
+ * @throws ImgkitError with `ALREADY_EXISTS` if it is somebody else's.
+ */
+function mustReplace(
+  { id, standing = {} }: Place,
+  key: string,
+  { replaceFailed = false }: AzureImageOptions,
+): boolean {
+  const mine = ownOf(standing).key === key;
+  const failed = statusOf(standing) === 'FAILED';
+  if (failed && (mine || replaceFailed)) return true;
+  if (!mine) throw taken(ownOf(standing).name ?? id, id, failed);
+  return statusOf(standing) === 'DELETING';
+}
+
+function taken(name: string, id: string, failed = false): ImgkitError {
+  return new ImgkitError(
+    'ALREADY_EXISTS',
+    `"${name}" exists already, and was not made by this call`,
+    {
+      resource: id,
+      hint: failed
+        ? 'It has failed: remove it, or say providerOptions: { replaceFailed: true }.'
+        : 'Choose another name, or remove what has it.',
+    },
+  );
+}
+
+/** Whether an error says that somebody else changed the same things: then it is looked at again. */
+function mayBeginAnew(error: unknown): boolean {
+  if (ImgkitError.is(error, 'FAILED_PRECONDITION'))
+    return error.providerCode === 'Conflict' || error.providerCode === 'PropertyChangeNotAllowed';
+  return ImgkitError.is(error, 'NOT_FOUND') && error.providerCode === 'ParentResourceNotFound';
+}

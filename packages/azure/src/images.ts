@@ -1,0 +1,133 @@
+import type {
+  CallOptions,
+  CreateImageRequest,
+  Image,
+  ImageFilter,
+  Images,
+  ImagesTraits,
+  ImageUpdate,
+  Operation,
+} from '@imgkit/core';
+
+import { text, type WireObject } from './api/wire.ts';
+import { tokenOf, type AzureContext } from './context.ts';
+import { definitionId, ifThere } from './definitions.ts';
+import { createImage, resumeImage } from './image-creation.ts';
+import { ownOf, toImage } from './mapping.ts';
+import { definitionName, sameName } from './names.ts';
+import { formatId } from './resource-id.ts';
+import { sourceKinds } from './sources.ts';
+import { changedLabels, hasLabels, toTags } from './tags.ts';
+import {
+  changeVersion,
+  locateVersion,
+  readImage,
+  removeEmptied,
+  settledVersion,
+  versionsOf,
+} from './versions.ts';
+
+/** The image versions of a Compute Gallery. */
+export class AzureImages implements Images {
+  readonly traits: ImagesTraits = {
+    sources: sourceKinds,
+    imageName: definitionName,
+    familyName: definitionName,
+    digests: false,
+  };
+  readonly #context: AzureContext;
+
+  constructor(context: AzureContext) {
+    this.#context = context;
+    context.onResume('images.create', (token, control) => resumeImage(context, token, control));
+    context.onResume('images.change', async ({ operation, ...token }, control) => {
+      if (operation !== null) await context.waitFor(control, { ...token, operation });
+      return readImage(context, token.target, control);
+    });
+    context.onResume('images.delete', async ({ operation, ...token }, control) => {
+      if (operation !== null) await context.waitFor(control, { ...token, operation });
+      await removeEmptied(context, token.target, control);
+    });
+  }
+
+  async get(id: string, options?: CallOptions): Promise<Image> {
+    return this.#context.call('images.get', id, options, () =>
+      readImage(this.#context, id, options),
+    );
+  }
+
+  /** The images of the provider's own gallery, definition by definition: Azure lists them no other way. */
+  list(filter: ImageFilter = {}, options?: CallOptions): AsyncIterable<Image> {
+    const context = this.#context;
+    const { provider, gallery } = context;
+    const project = filter.project ?? gallery.subscription;
+    const definitions = (): AsyncIterable<WireObject> => this.#definitions(filter, options);
+    return context.listing('images.list', undefined, options, async function* pagewise() {
+      if (!sameName(project, gallery.subscription)) return;
+      for await (const definition of definitions()) {
+        const name = text(definition, 'name') ?? '';
+        for await (const version of versionsOf(context, name, options)) {
+          const image = toImage(version, { provider, gallery, definition });
+          if (matches(image, filter)) yield image;
+        }
+      }
+    });
+  }
+
+  create(request: CreateImageRequest, options?: CallOptions): Operation<Image> {
+    return this.#context.operation('images.create', request.name, options, (control) =>
+      createImage(this.#context, request, control),
+    );
+  }
+
+  async update(id: string, changes: ImageUpdate, options?: CallOptions): Promise<Image> {
+    const context = this.#context;
+    return context.call('images.update', id, options, () =>
+      changeVersion(context, id, options, (version, image) => {
+        const own = ownOf(version);
+        const description = changes.description ?? own.description;
+        const labels = changedLabels(image.labels, changes.labels);
+        return { tags: toTags(labels, { ...own, description }) };
+      }),
+    );
+  }
+
+  delete(id: string, options?: CallOptions): Operation<void> {
+    const context = this.#context;
+    return context.operation('images.delete', id, options, async (control) => {
+      const target = formatId(locateVersion(id));
+      // Azure refuses to delete what it is at work on.
+      if ((await settledVersion(context, target, control)) !== undefined) {
+        const operation = await context.client.delete(target, control);
+        if (operation !== undefined)
+          await context.waitFor(control, tokenOf('images.delete', operation, target));
+      }
+      await removeEmptied(context, target, control);
+    });
+  }
+
+  async *#definitions(filter: ImageFilter, options?: CallOptions): AsyncGenerator<WireObject> {
+    const { client, gallery } = this.#context;
+    const { family } = filter;
+    if (family === undefined) {
+      const type = 'Microsoft.Compute/galleries/images';
+      for await (const page of client.pages(type, gallery, options)) yield* page;
+    } else if (definitionName.pattern.test(family)) {
+      const id = definitionId(this.#context, family);
+      const found = await ifThere(() => client.get(id, options));
+      if (found !== undefined) yield found;
+    }
+  }
+}
+
+function matches(image: Image, filter: ImageFilter): boolean {
+  const { name, family, published, status, states, labels } = filter;
+  return (
+    (name === undefined || image.name === name) &&
+    (family === undefined || sameName(image.family, family)) &&
+    (published === undefined || image.published === published) &&
+    (status === undefined || status.includes(image.status)) &&
+    (states === undefined || states.includes(image.deprecation.state)) &&
+    hasLabels(image.labels, labels)
+  );
+}

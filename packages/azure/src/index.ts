@@ -1,0 +1,6 @@
+export type { AzureDiskOptions } from './disks.ts';
+export type { AzureImageOptions, AzureTargetRegion } from './image-request.ts';
+export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';
+export type { AzureCredentials, AzureOptions, AzureTokenSource } from './options.ts';
+export { azure } from './plugin.ts';
+export type { AzureSnapshotOptions } from './snapshots.ts';

@@ -1,0 +1,56 @@
+import type { Disk, ImageRef, Snapshot } from '@imgkit/core';
+
+import { instant, number, object, text, textMap, type WireObject } from '../api/wire.ts';
+import { statusOf } from '../mapping.ts';
+import { sameName } from '../names.ts';
+import { formatId, parseResourceId, plainId, type ResourceId } from '../resource-id.ts';
+import { fromTags } from '../tags.ts';
+
+const gib = 2 ** 30;
+
+/** What disks and snapshots have in common. */
+function common(native: WireObject, own: ResourceId) {
+  return {
+    id: ownSpelling(text(native, 'id') ?? '', own),
+    name: text(native, 'name') ?? '',
+    status: statusOf(native),
+    createdAt: instant(native, 'timeCreated') ?? new Date(0).toISOString(),
+    labels: fromTags(textMap(native, 'tags')),
+    native,
+  };
+}
+
+/** Lists write the resource group in upper case: what is in the provider's own gets its spelling. */
+function ownSpelling(id: string, own: ResourceId): string {
+  const found = parseResourceId(id);
+  if (found === undefined) return id;
+  const { subscription, resourceGroup } = own;
+  const ours =
+    sameName(found.subscription, subscription) && sameName(found.resourceGroup, resourceGroup);
+  return formatId(ours ? { ...found, subscription, resourceGroup } : found);
+}
+
+function sizeOf(native: WireObject): number {
+  return number(native, 'diskSizeBytes') ?? (number(native, 'diskSizeGB') ?? 0) * gib;
+}
+
+/** Shows a disk. */
+export function toDisk(native: WireObject, provider: string, own: ResourceId): Disk {
+  const made = object(native, 'creationData');
+  const image = text(object(made, 'galleryImageReference'), 'id');
+  const ref: ImageRef | undefined =
+    image === undefined ? undefined : { provider, id: ownSpelling(image, own) };
+  const machine = text(native, 'managedBy');
+  return {
+    ...common(native, own),
+    sizeBytes: sizeOf(native),
+    instances: machine === undefined ? [] : [plainId(machine)],
+    image: ref,
+  };
+}
+
+/** Shows a snapshot. */
+export function toSnapshot(native: WireObject, own: ResourceId): Snapshot {
+  const source = text(object(native, 'creationData'), 'sourceResourceId') ?? '';
+  return { ...common(native, own), disk: ownSpelling(source, own), diskSizeBytes: sizeOf(native) };
+}

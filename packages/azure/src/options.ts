@@ -1,0 +1,110 @@
+import * as z from 'zod';
+
+/** What gives access tokens: any `TokenCredential` of `@azure/identity` is one. */
+export interface AzureTokenSource {
+  /**
+   * Gives a token for the scopes, such as `https://management.azure.com/.default`.
+   *
+   * @returns the token, and when it expires, in milliseconds since 1970; nothing if there is none.
+   */
+  getToken(
+    scopes: string | string[],
+    options?: { readonly abortSignal?: AbortSignal },
+  ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>;
+}
+
+/** How the provider proves who it is. */
+export type AzureCredentials =
+  /** The usual order of `@azure/identity`: environment, workload identity, managed identity, `az login`, and so on. */
+  | { readonly kind: 'default'; readonly tenantId?: string | undefined }
+  /** The identity of the machine it runs on. */
+  | { readonly kind: 'managed-identity'; readonly clientId?: string | undefined }
+  /** A service principal with a secret. */
+  | {
+      readonly kind: 'client-secret';
+      readonly tenantId: string;
+      readonly clientId: string;
+      readonly clientSecret: string;
+    }
+  /** Your own: any `TokenCredential`. */
+  | { readonly kind: 'own'; readonly credential: AzureTokenSource }
+  /** No credentials at all: for emulators. */
+  | { readonly kind: 'none' };
+
+/** How the Azure provider is set up. */
+export interface AzureOptions {
+  /** The id of the subscription it works in; `$AZURE_SUBSCRIPTION_ID` by default. */
+  readonly subscription?: string | undefined;
+  /** The resource group of the gallery, disks and snapshots; `$AZURE_RESOURCE_GROUP` by default. It must stand. */
+  readonly resourceGroup?: string | undefined;
+  /** The name of the Compute Gallery that holds the images; `$AZURE_GALLERY` by default. It must stand. */
+  readonly gallery?: string | undefined;
+  /** The region to work in, such as `westeurope`; `$AZURE_LOCATION` by default. */
+  readonly location?: string | undefined;
+  /** Who it is; `{ kind: 'default' }` by default, and `{ kind: 'none' }` with an `http:` endpoint. */
+  readonly credentials?: AzureCredentials | undefined;
+  /** The cloud: Azure's public one by default. */
+  readonly cloud?: 'public' | 'us-government' | 'china' | undefined;
+  /** Another server than the cloud's, for example an emulator's `http://127.0.0.1:17002`, or that of Azure Stack. */
+  readonly endpoint?: string | undefined;
+  /** Where new images are replicated to; only `location` by default, which need not be named. */
+  readonly targetRegions?: readonly string[] | undefined;
+  /** The publisher in the identifiers of new image definitions; `imgkit` by default. */
+  readonly publisher?: string | undefined;
+  /** What a grant reaches: the image's `family` (its definition), the default, or the whole `gallery`. */
+  readonly shareBy?: 'family' | 'gallery' | undefined;
+  /**
+   * How long a call waits for Azure, in milliseconds; without end by default. A wait that runs out rejects with
+   * `PENDING` and a token: Azure goes on.
+   */
+  readonly maxWaitMs?: number | undefined;
+}
+
+const uuid = z.guid('must be a GUID');
+const region = z.string().regex(/^[A-Za-z0-9 ]+$/, 'must be a region such as westeurope');
+
+/** The schema of {@link AzureOptions}. */
+export const azureOptions = z.strictObject({
+  subscription: uuid.optional(),
+  resourceGroup: z
+    .string()
+    .regex(/^[\p{L}\p{N}_().-]{0,89}[\p{L}\p{N}_()-]$/u, 'must be the name of a resource group')
+    .optional(),
+  gallery: z
+    .string()
+    .regex(
+      /^\w[\w.]{0,78}\w$|^\w$/,
+      'must be the name of a gallery: letters, digits, dots, underscores',
+    )
+    .optional(),
+  location: region.optional(),
+  credentials: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('default'), tenantId: z.string().min(1).optional() }),
+      z.strictObject({ kind: z.literal('managed-identity'), clientId: uuid.optional() }),
+      z.strictObject({
+        kind: z.literal('client-secret'),
+        tenantId: z.string().min(1),
+        clientId: uuid,
+        clientSecret: z.string().min(1),
+      }),
+      z.strictObject({
+        kind: z.literal('own'),
+        credential: z.custom<AzureTokenSource>(
+          (value) => typeof Object(value).getToken === 'function',
+          'must have getToken',
+        ),
+      }),
+      z.strictObject({ kind: z.literal('none') }),
+    ])
+    .optional(),
+  cloud: z.enum(['public', 'us-government', 'china']).optional(),
+  endpoint: z.url({ protocol: /^https?$/ }).optional(),
+  targetRegions: z.array(region).readonly().optional(),
+  publisher: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[\w.-]{0,126}[A-Za-z0-9_])?$/, 'must be a publisher')
+    .optional(),
+  shareBy: z.enum(['family', 'gallery']).optional(),
+  maxWaitMs: z.number().positive().optional(),
+});

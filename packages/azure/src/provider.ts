@@ -1,0 +1,99 @@
+import {
+  ImgkitError,
+  type CallOptions,
+  type Clock,
+  type Logger,
+  type ProviderParts,
+  type Retrier,
+} from '@imgkit/core';
+
+import { SdkAzureClient } from './api/azure-client.ts';
+import type { AzureClient } from './client.ts';
+import { AzureContext } from './context.ts';
+import { AzureDeprecation } from './deprecation.ts';
+import { AzureDisks } from './disks.ts';
+import { AzureImages } from './images.ts';
+import { AzureLimits } from './limits.ts';
+import { AzureOwnedResources } from './owned.ts';
+import { AzurePublishing } from './publishing.ts';
+import { formatId, sameId } from './resource-id.ts';
+import type { AzureSettings } from './settings.ts';
+import { AzureSharing } from './sharing.ts';
+import { AzureSnapshots } from './snapshots.ts';
+
+/** What core gives a provider to work with. */
+export interface AzureSurroundings {
+  /** The provider's name. */
+  readonly name: string;
+  readonly retrier: Retrier;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The names of all parts. */
+export const partNames = [
+  'images',
+  'owned',
+  'connection',
+  'deprecation',
+  'publishing',
+  'sharing',
+  'disks',
+  'snapshots',
+  'limits',
+] as const satisfies readonly (keyof ProviderParts)[];
+
+/** What of the contract this provider has. */
+export type AzureParts = Pick<ProviderParts, (typeof partNames)[number]>;
+
+/** Azure's own client. Nothing of it is loaded yet. */
+export function createClient(settings: AzureSettings, { retrier }: AzureSurroundings): AzureClient {
+  return new SdkAzureClient(settings, retrier);
+}
+
+/** Puts one provider together. Nothing is called yet. */
+export function createParts(
+  settings: AzureSettings,
+  client: AzureClient,
+  { name: provider, clock, logger }: AzureSurroundings,
+): AzureParts {
+  const context = new AzureContext({ provider, settings, client, clock, logger });
+  const images = new AzureImages(context);
+  const disks = new AzureDisks(context);
+  const snapshots = new AzureSnapshots(context);
+  return {
+    images,
+    disks,
+    snapshots,
+    deprecation: new AzureDeprecation(context),
+    publishing: new AzurePublishing(context),
+    sharing: new AzureSharing(context),
+    limits: new AzureLimits(context),
+    owned: new AzureOwnedResources(provider, { disk: disks, snapshot: snapshots, image: images }),
+    connection: {
+      project: settings.subscription,
+      check: (options) => checkGallery(context, options),
+      sameId,
+      resume: (token, options) => context.resume(token, options),
+    },
+  };
+}
+
+/** Checks that the gallery is there and may be read. */
+async function checkGallery(context: AzureContext, options?: CallOptions): Promise<void> {
+  const id = formatId(context.gallery);
+  await context.call('check', id, options, async () => {
+    try {
+      await context.client.get(id, options);
+    } catch (error) {
+      if (!ImgkitError.is(error, 'NOT_FOUND')) throw error;
+      const { resourceGroup, gallery, location } = context.settings;
+      throw new ImgkitError('FAILED_PRECONDITION', `there is no Compute Gallery ${id}`, {
+        hint: `Make it: az sig create --resource-group ${resourceGroup} --gallery-name ${gallery} --location ${location}`,
+        providerCode: error.providerCode,
+        requestId: error.requestId,
+        cause: error,
+      });
+    }
+  });
+}

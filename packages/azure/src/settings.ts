@@ -1,0 +1,96 @@
+import { ImgkitError } from '@imgkit/core';
+
+import type { AzureCredentials, AzureOptions } from './options.ts';
+import { regionName } from './regions.ts';
+
+/** {@link AzureOptions} with every default filled in. */
+export interface AzureSettings {
+  readonly subscription: string;
+  readonly resourceGroup: string;
+  readonly gallery: string;
+  readonly location: string;
+  readonly credentials: AzureCredentials;
+  /** The server of Azure Resource Manager, without a slash at its end. */
+  readonly endpoint: string;
+  /** What a token is asked for. */
+  readonly scope: string;
+  /** Who gives tokens in this cloud. */
+  readonly authority: string;
+  /** Where new images go, `location` among them. */
+  readonly targetRegions: readonly string[];
+  readonly publisher: string;
+  readonly shareBy: 'family' | 'gallery';
+  readonly maxWaitMs: number;
+}
+
+/** https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud */
+const clouds = {
+  public: {
+    endpoint: 'https://management.azure.com',
+    authority: 'https://login.microsoftonline.com',
+  },
+  'us-government': {
+    endpoint: 'https://management.usgovcloudapi.net',
+    authority: 'https://login.microsoftonline.us',
+  },
+  china: {
+    endpoint: 'https://management.chinacloudapi.cn',
+    authority: 'https://login.chinacloudapi.cn',
+  },
+} as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws ImgkitError with `INVALID_ARGUMENT` if nobody says where to work.
+ */
+export function settings(
+  options: AzureOptions,
+  environment: Environment = process.env,
+): AzureSettings {
+  const cloud = clouds[options.cloud ?? 'public'];
+  const endpoint = (options.endpoint ?? cloud.endpoint).replace(/\/+$/, '');
+  const local = endpoint.startsWith('http:');
+  const location = regionName(needed('location', options.location, 'AZURE_LOCATION', environment));
+  const regions = (options.targetRegions ?? []).map(regionName);
+  return {
+    subscription: needed(
+      'subscription',
+      options.subscription,
+      'AZURE_SUBSCRIPTION_ID',
+      environment,
+    ),
+    resourceGroup: needed(
+      'resourceGroup',
+      options.resourceGroup,
+      'AZURE_RESOURCE_GROUP',
+      environment,
+    ),
+    gallery: needed('gallery', options.gallery, 'AZURE_GALLERY', environment),
+    location,
+    credentials: options.credentials ?? { kind: local ? 'none' : 'default' },
+    endpoint,
+    scope: `${local ? cloud.endpoint : endpoint}/.default`,
+    authority: cloud.authority,
+    targetRegions: [...new Set([location, ...regions])],
+    publisher: options.publisher ?? 'imgkit',
+    shareBy: options.shareBy ?? 'family',
+    maxWaitMs: options.maxWaitMs ?? Infinity,
+  };
+}
+
+function needed(
+  name: string,
+  given: string | undefined,
+  variable: string,
+  environment: Environment,
+): string {
+  const value = given ?? environment[variable];
+  if (value !== undefined && value !== '') return value;
+  throw new ImgkitError('INVALID_ARGUMENT', `nobody says which ${name} of Azure to work in`, {
+    operation: 'azure',
+    hint: `Say it: azure({ ${name}: … }), or set $${variable}.`,
+  });
+}

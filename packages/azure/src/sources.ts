@@ -1,0 +1,181 @@
+import { ImgkitError, type CallOptions, type ImageSource } from '@imgkit/core';
+
+import { object, objects, text, type WireObject } from './api/wire.ts';
+import type { AzureContext } from './context.ts';
+import { invalid, type AzureImageOptions } from './image-request.ts';
+import { ownOf, toDeprecationOf } from './mapping.ts';
+import {
+  definitionOf,
+  formatId,
+  parseIdOf,
+  parseResourceId,
+  type ResourceType,
+} from './resource-id.ts';
+
+/** What a new version is made of. */
+export interface PreparedSource {
+  /** Its storage profile, as Azure takes it. */
+  readonly storageProfile: WireObject;
+  /** What is known of it, for the definition. */
+  readonly facts: SourceFacts;
+}
+
+/** What a source tells of the machines that it was made on. */
+export interface SourceFacts {
+  readonly osType?: string | undefined;
+  readonly osState?: string | undefined;
+  readonly hyperVGeneration?: string | undefined;
+  readonly architecture?: string | undefined;
+  readonly securityType?: string | undefined;
+}
+
+/** The kinds of source that images can be made of. */
+export const sourceKinds = ['disk', 'snapshot', 'image', 'file'] as const;
+
+/**
+ * Looks at what an image is to be made of.
+ *
+ * @throws {@link ImgkitError} with `UNSUPPORTED`, `NOT_FOUND`, `IMAGE_OBSOLETE` or `IMAGE_DELETED`.
+ */
+export async function prepareSource(
+  context: AzureContext,
+  source: ImageSource,
+  { storageAccountId }: AzureImageOptions,
+  options?: CallOptions,
+): Promise<PreparedSource> {
+  switch (source?.kind) {
+    case 'disk':
+      return fromDisk(context, 'Microsoft.Compute/disks', source.disk, options);
+    case 'snapshot':
+      return fromDisk(context, 'Microsoft.Compute/snapshots', source.snapshot, options);
+    case 'image':
+      if (source.image.provider !== context.provider) throw noSource('an image', source.image.id);
+      return fromImage(context, source.image.id, options);
+    case 'file':
+      return fromBlob(source.file, storageAccountId);
+    default:
+      throw new ImgkitError('UNSUPPORTED', `no image can be made of this here: ${source?.kind}`, {
+        hint: `Make it of one of these: ${sourceKinds.join(', ')}.`,
+      });
+  }
+}
+
+async function fromDisk(
+  context: AzureContext,
+  type: ResourceType,
+  id: string,
+  options?: CallOptions,
+): Promise<PreparedSource> {
+  const found = parseIdOf(type, id);
+  if (found === undefined)
+    throw noSource(type === 'Microsoft.Compute/disks' ? 'a disk' : 'a snapshot', id);
+  const native = await lookAt(context, formatId(found), options);
+  return {
+    storageProfile: { osDiskImage: { source: { id: formatId(found) } } },
+    facts: {
+      osType: text(native, 'osType'),
+      hyperVGeneration: text(native, 'hyperVGeneration'),
+      architecture: text(object(native, 'supportedCapabilities'), 'architecture'),
+      securityType: text(object(native, 'securityProfile'), 'securityType'),
+    },
+  };
+}
+
+/** Another version, also of another gallery or subscription, or a managed image. */
+async function fromImage(
+  context: AzureContext,
+  id: string,
+  options?: CallOptions,
+): Promise<PreparedSource> {
+  const found = parseResourceId(id);
+  if (found?.type === 'Microsoft.Compute/images') {
+    const native = await lookAt(context, formatId(found), options);
+    const disk = object(object(native, 'storageProfile'), 'osDisk');
+    return {
+      storageProfile: { source: { id: formatId(found) } },
+      facts: {
+        osType: text(disk, 'osType'),
+        osState: text(disk, 'osState'),
+        hyperVGeneration: text(native, 'hyperVGeneration'),
+      },
+    };
+  }
+  if (found?.type !== 'Microsoft.Compute/galleries/images/versions') throw noSource('an image', id);
+  const [version, definition] = await Promise.all([
+    lookAt(context, formatId(found), options),
+    lookAt(context, formatId(definitionOf(found)), options),
+  ]);
+  refuseWithdrawn(context, version, id);
+  return {
+    storageProfile: { source: { id: formatId(found) } },
+    facts: {
+      osType: text(definition, 'osType'),
+      osState: text(definition, 'osState'),
+      hyperVGeneration: text(definition, 'hyperVGeneration'),
+      architecture: text(definition, 'architecture'),
+      securityType: securityOf(definition),
+    },
+  };
+}
+
+/** A fixed VHD in a page blob. */
+function fromBlob(uri: string, storageAccountId: string | undefined): PreparedSource {
+  const url = URL.parse(uri);
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
+    throw invalid(
+      `"${uri}" isn't the address of a blob`,
+      'Upload the disk as a fixed VHD to a page blob, and give its address: https://….blob.core.windows.net/vhds/web.vhd.',
+    );
+  if (storageAccountId === undefined)
+    throw invalid(
+      'nobody says which storage account the blob is in',
+      'Say it: providerOptions: { storageAccountId: "/subscriptions/…/storageAccounts/…" }.',
+    );
+  return { storageProfile: { osDiskImage: { source: { uri, storageAccountId } } }, facts: {} };
+}
+
+/** What a definition says of security. */
+function securityOf(definition: WireObject | undefined): string | undefined {
+  const feature = objects(definition, 'features').find(
+    (one) => text(one, 'name') === 'SecurityType',
+  );
+  return text(feature, 'value');
+}
+
+/** Refuses new use of what is withdrawn: Azure itself wouldn't. */
+export function refuseWithdrawn(
+  context: AzureContext,
+  version: WireObject | undefined,
+  id: string,
+): void {
+  const { state, replacement } = toDeprecationOf(version, context.provider, context.gallery);
+  if (state !== 'OBSOLETE' && state !== 'DELETED') return;
+  const instead = replacement && `${replacement.provider}:${replacement.id}`;
+  throw new ImgkitError(`IMAGE_${state}`, `image "${ownOf(version).name ?? id}" is ${state}`, {
+    resource: id,
+    replacement: instead,
+    hint: instead === undefined ? 'Use a newer image of its family.' : `Use ${instead} instead.`,
+  });
+}
+
+/** What may be used may still not be read: nothing is known of it then, and Azure decides. */
+async function lookAt(
+  { client, logger }: AzureContext,
+  id: string,
+  options?: CallOptions,
+): Promise<WireObject | undefined> {
+  try {
+    return await client.get(id, options);
+  } catch (error) {
+    if (!ImgkitError.is(error, 'PERMISSION_DENIED')) throw error;
+    logger.debug('a source may not be looked at; Azure decides whether it may be used', { id });
+    return undefined;
+  }
+}
+
+function noSource(what: string, id: string): ImgkitError {
+  return new ImgkitError('NOT_FOUND', `"${id}" is not the id of ${what} at this provider`, {
+    resource: id,
+    hint: 'Ids look like /subscriptions/…/resourceGroups/…/providers/Microsoft.Compute/….',
+  });
+}

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+
+import { ImgkitError, type Labels } from '@imgkit/core';
+
+/** The tags that the adapter keeps for itself: they aren't shown among a resource's labels. */
+export const ownTags = {
+  /** The digest of the idempotency key that something was made with. */
+  key: 'imgkit-key',
+  /** The name of an image. */
+  name: 'imgkit-name',
+  /** Set on images without a family, and on the definitions that hold one. */
+  standalone: 'imgkit-standalone',
+  /** The version of an image as its maker wrote it. */
+  version: 'imgkit-version',
+  /** The instant of its last publication; nothing for a staged one. */
+  published: 'imgkit-published',
+  /** Its state, when that isn't ACTIVE. */
+  state: 'imgkit-state',
+  /** What to use instead of it. */
+  replacement: 'imgkit-replacement',
+  /** When it is planned to become DEPRECATED, OBSOLETE, DELETED. */
+  deprecated: 'imgkit-deprecated-on',
+  obsolete: 'imgkit-obsolete-on',
+  deleted: 'imgkit-deleted-on',
+  /** What it is, in words: versions have no field for it. */
+  description: 'imgkit-description',
+} as const;
+
+/** The adapter's own tags of a resource, by what they say. */
+export type OwnTags = Partial<Record<keyof typeof ownTags, string | undefined>>;
+
+const ownNames = new Set<string>(Object.values(ownTags));
+
+/** https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations */
+const [mostTags, longestKey, longestValue] = [50, 512, 256];
+const reserved = /^(?:microsoft|azure|windows)/i;
+
+/**
+ * The tags of a resource.
+ *
+ * @throws ImgkitError with `INVALID_ARGUMENT` for a label that Azure doesn't take, or too many.
+ */
+export function toTags(labels: Labels = {}, own: OwnTags = {}): Record<string, string> {
+  const tags: Record<string, string> = {};
+  const seen = new Map<string, string>();
+  for (const [key, value] of Object.entries(labels)) {
+    checkLabel(key, value);
+    const other = seen.get(key.toLowerCase());
+    if (other !== undefined)
+      throw invalid(
+        `the labels "${other}" and "${key}" are one to Azure`,
+        'Azure doesn’t tell keys apart by their case.',
+      );
+    seen.set(key.toLowerCase(), key);
+    tags[key] = value;
+  }
+  for (const [key, value] of Object.entries(ownTags)) {
+    const text = ownOf(own, key);
+    if (text === undefined) continue;
+    if (text.length > longestValue)
+      throw invalid(
+        `the ${key} is too long: "${text.slice(0, 40)}…"`,
+        `Azure keeps it in a tag of at most ${longestValue} characters.`,
+      );
+    tags[value] = text;
+  }
+  const count = Object.keys(tags).length;
+  if (count > mostTags)
+    throw invalid(
+      `${count} labels are too many`,
+      `Azure takes ${mostTags} tags, with imgkit's own.`,
+    );
+  return tags;
+}
+
+function ownOf(own: OwnTags, key: string): string | undefined {
+  const value: unknown = Reflect.get(own, key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function checkLabel(key: string, value: unknown): void {
+  if (key === '' || key.length > longestKey || /[<>%&\\?/]/.test(key) || reserved.test(key))
+    throw invalid(
+      `"${key}" can't be the key of a label`,
+      `Use 1 to ${longestKey} characters without < > % & \\ ? /, and not beginning with microsoft, azure or windows.`,
+    );
+  if (ownNames.has(key.toLowerCase()))
+    throw invalid(`"${key}" can't be the key of a label`, 'imgkit keeps it for itself.');
+  if (typeof value !== 'string' || value.length > longestValue)
+    throw invalid(
+      `the value of label "${key}" can't be kept`,
+      `Give a text of at most ${longestValue} characters.`,
+    );
+}
+
+/** The labels as their user gave them, without the adapter's own. */
+export function fromTags(tags: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(tags).filter(([key]) => !ownNames.has(key.toLowerCase())),
+  );
+}
+
+/** The adapter's own tags, in whatever case Azure gives their names. */
+export function readOwn(tags: Readonly<Record<string, string>>): OwnTags {
+  const byName = new Map(Object.entries(tags).map(([key, value]) => [key.toLowerCase(), value]));
+  return Object.fromEntries(Object.entries(ownTags).map(([key, name]) => [key, byName.get(name)]));
+}
+
+/** The labels after a change: `null` removes one. */
+export function changedLabels(
+  labels: Labels,
+  changes: Readonly<Record<string, string | null>> = {},
+): Record<string, string> {
+  const changed: Record<string, string> = { ...labels };
+  for (const [key, value] of Object.entries(changes)) {
+    const standing = Object.keys(changed).find((one) => one.toLowerCase() === key.toLowerCase());
+    if (standing !== undefined) delete changed[standing];
+    if (value !== null) changed[key] = value;
+  }
+  return changed;
+}
+
+/** Whether `labels` has all of `wanted`, with exactly these values. */
+export function hasLabels(labels: Labels, wanted: Labels = {}): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}
+
+/** What an idempotency key is kept as. */
+export function keyDigest(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 40);
+}
+
+function invalid(message: string, hint: string): ImgkitError {
+  return new ImgkitError('INVALID_ARGUMENT', message, { hint });
+}

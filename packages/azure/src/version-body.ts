@@ -1,0 +1,103 @@
+import type { CreateImageRequest, Deprecation } from '@imgkit/core';
+
+import type { WireObject } from './api/wire.ts';
+import type { AzureContext } from './context.ts';
+import { invalid, type AzureImageOptions, type AzureTargetRegion } from './image-request.ts';
+import { deprecationTags } from './mapping.ts';
+import { regionName } from './regions.ts';
+import { toTags } from './tags.ts';
+
+/**
+ * What a new version is, but what it is made of. Everything that newer versions of Azure's API decide differently
+ * is said outright.
+ *
+ * @param key - The digest of the key it is made with.
+ */
+export function versionBody(
+  context: AzureContext,
+  request: CreateImageRequest,
+  options: AzureImageOptions,
+  key: string,
+): WireObject {
+  const { name, family, version, staged, description, labels, deprecation } = request;
+  const published = family !== undefined && staged !== true;
+  const {
+    replicaCount = 1,
+    storageAccountType = 'Standard_LRS',
+    replicationMode = 'Full',
+  } = options;
+  const tags = toTags(labels, {
+    name,
+    key,
+    version,
+    description,
+    standalone: family === undefined ? 'true' : undefined,
+    published: published ? context.now() : undefined,
+    ...(deprecation === undefined
+      ? {}
+      : deprecationTags(deprecation, context.provider, context.gallery)),
+  });
+  return {
+    location: context.settings.location,
+    tags,
+    publishingProfile: {
+      targetRegions: targetRegions(context, options),
+      replicaCount,
+      storageAccountType,
+      replicationMode,
+      ...lifeOf(context, published, deprecation),
+    },
+    safetyProfile: {
+      allowDeletionOfReplicatedLocations: true,
+      blockDeletionBeforeEndOfLife: options.blockDeletionBeforeEndOfLife ?? false,
+    },
+  };
+}
+
+/**
+ * What Azure itself knows of a state: whether a version can be the latest, and the end of its life, which is when
+ * it is to be OBSOLETE, and informs only.
+ */
+export function lifeOf(
+  context: Pick<AzureContext, 'now'>,
+  published: boolean,
+  { state, dates }: Deprecation = { state: 'ACTIVE' },
+): { readonly excludeFromLatest: boolean; readonly endOfLifeDate: Date | null } {
+  const withdrawn = state === 'OBSOLETE' || state === 'DELETED';
+  const end = dates?.obsolete ?? (withdrawn ? context.now() : undefined);
+  return {
+    excludeFromLatest: !published || state !== 'ACTIVE',
+    endOfLifeDate: end === undefined ? null : new Date(end),
+  };
+}
+
+function targetRegions(
+  { settings }: AzureContext,
+  options: AzureImageOptions,
+): readonly WireObject[] {
+  const wanted = (options.targetRegions ?? settings.targetRegions).map(
+    (region): AzureTargetRegion => (typeof region === 'string' ? { name: region } : region),
+  );
+  const names = wanted.map(({ name }) => regionName(name));
+  if (!names.includes(settings.location))
+    throw invalid(
+      `the target regions lack "${settings.location}", where the provider works`,
+      'Azure keeps every version in its own location, too: name it.',
+    );
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw invalid(`the region "${twice}" is named twice`, 'Name each once.');
+  return wanted.map((region) => targetRegion(region, options));
+}
+
+function targetRegion(region: AzureTargetRegion, options: AzureImageOptions): WireObject {
+  const { name, replicaCount, storageAccountType, excludeFromLatest, diskEncryptionSetId } = region;
+  return {
+    name: regionName(name),
+    regionalReplicaCount: replicaCount ?? options.replicaCount ?? 1,
+    storageAccountType: storageAccountType ?? options.storageAccountType ?? 'Standard_LRS',
+    excludeFromLatest: excludeFromLatest ?? false,
+    ...(diskEncryptionSetId === undefined
+      ? {}
+      : { encryption: { osDiskImage: { diskEncryptionSetId } } }),
+  };
+}

@@ -1,0 +1,110 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import {
+  createImgkit,
+  type Clock,
+  type Imgkit,
+  type ImageSource,
+  type Provider,
+} from '@imgkit/core';
+import {
+  startAzureEmulator,
+  type AzureEmulator,
+  type AzureEmulatorOptions,
+} from '@imgkit/emulators';
+
+import { azure, type AzureOptions } from '../src/index.ts';
+
+/** The subscriptions of the tests. */
+export const subscription = '00000000-0000-0000-0000-000000000001';
+export const otherSubscription = '00000000-0000-0000-0000-000000000002';
+const resourceGroup = 'Images';
+export const group = `/subscriptions/${subscription}/resourceGroups/${resourceGroup}`;
+export const gallery = `${group}/providers/Microsoft.Compute/galleries/golden`;
+const blob = 'https://disks.blob.core.windows.net/vhds/web.vhd';
+const storageAccountId = `${group}/providers/Microsoft.Storage/storageAccounts/disks`;
+
+/** Of what images are made here: a managed image. */
+export const source: ImageSource = {
+  kind: 'image',
+  image: { provider: 'azure', id: `${group}/providers/Microsoft.Compute/images/base` },
+};
+/** The blob, and the provider options that go with it. */
+export const blobSource = {
+  source: { kind: 'file', file: blob },
+  providerOptions: { storageAccountId },
+} as const;
+
+/** The time of this machine, on which nobody waits long: the emulator's operations are quick. */
+const hastyClock: Clock = {
+  now: () => Date.now(),
+  async sleep(ms, signal) {
+    await delay(Math.min(ms, 3), undefined, { signal });
+  },
+};
+
+/** An emulator with a gallery, and a way to make kits that work on it. */
+export interface EmulatedAzure extends AsyncDisposable {
+  readonly emulator: AzureEmulator;
+  /** A kit of its own, as another process has it. */
+  open(options?: AzureOptions & { readonly clock?: Clock }): Promise<Imgkit>;
+  /** A provider of a kit of its own. */
+  provider(options?: AzureOptions & { readonly clock?: Clock }): Promise<Provider>;
+}
+
+export async function startAzure(options: AzureEmulatorOptions = {}): Promise<EmulatedAzure> {
+  const emulator = await startAzureEmulator({
+    subscriptions: [subscription, otherSubscription],
+    operationMs: 2,
+    ...options,
+  });
+  const home = await mkdtemp(join(tmpdir(), 'imgkit-azure-'));
+  const kits: Imgkit[] = [];
+  for (const owner of [subscription, otherSubscription]) {
+    const own = `/subscriptions/${owner}/resourceGroups/${resourceGroup}`;
+    emulator.seed(own, { location: 'eastus' });
+    emulator.seed(`${own}/providers/Microsoft.Compute/galleries/golden`, { location: 'eastus' });
+  }
+  const osDisk = { osType: 'Linux', osState: 'Generalized', diskSizeGB: 1 };
+  emulator.seed(`${group}/providers/Microsoft.Compute/images/base`, {
+    location: 'eastus',
+    properties: {
+      provisioningState: 'Succeeded',
+      hyperVGeneration: 'V2',
+      storageProfile: { osDisk },
+    },
+  });
+  emulator.addBlob(blob, 2 ** 30);
+
+  const open: EmulatedAzure['open'] = async ({ clock = hastyClock, ...wishes } = {}) => {
+    const kit = await createImgkit({
+      stateDirectory: join(home, String(kits.length)),
+      clock,
+      providers: [
+        azure({
+          subscription,
+          resourceGroup,
+          gallery: 'golden',
+          location: 'East US',
+          endpoint: emulator.endpoint,
+          ...wishes,
+        }),
+      ],
+    });
+    kits.push(kit);
+    return kit;
+  };
+  return {
+    emulator,
+    open,
+    provider: async (wishes) => (await open(wishes)).providers.get('azure'),
+    async [Symbol.asyncDispose]() {
+      for (const kit of kits) await kit[Symbol.asyncDispose]();
+      await emulator.close();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
