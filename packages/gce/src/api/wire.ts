@@ -19,16 +19,30 @@ export function isWireObject(value: unknown): value is WireObject {
  * Absent lists come as `[]` and absent maps as `{}`.
  */
 export function fromSdk(value: unknown): WireValue {
-  if (Array.isArray(value)) return value.map(fromSdk);
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-    return value;
-  if (typeof value !== 'object' || value === null) return null;
+  if (typeof value !== 'object' || value === null) return isPlain(value) ? value : null;
+  // Loops rather than callbacks: it is done for each of thousands of images.
+  if (Array.isArray(value)) {
+    const list: WireValue[] = [];
+    for (const entry of value) list.push(fromSdk(entry));
+    return list;
+  }
   const fields: Record<string, WireValue> = {};
-  for (const [key, field] of Object.entries(value)) {
+  if (!isRecord(value)) return fields;
+  for (const key of Object.keys(value)) {
+    const field = value[key];
+    if (field === undefined || field === null) continue;
     if (key.startsWith('_') && field === key.slice(1)) continue;
-    if (field !== undefined && field !== null) fields[key] = fromSdk(field);
+    fields[key] = typeof field === 'object' ? fromSdk(field) : isPlain(field) ? field : null;
   }
   return fields;
+}
+
+function isPlain(value: unknown): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+}
+
+function isRecord(value: object): value is Readonly<Record<string, unknown>> {
+  return !Array.isArray(value);
 }
 
 /** A text; what isn't one, and an empty one, is nothing. */

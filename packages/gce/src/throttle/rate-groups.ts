@@ -1,5 +1,3 @@
-import type { ApiService } from '../client.ts';
-
 /**
  * What Google counts requests in: each group has a quota of its own, per project and minute, and those of regional and
  * zonal methods also per region.
@@ -30,11 +28,11 @@ export const documentedRates: Readonly<Record<RateGroup, number>> = {
 };
 
 /** The services whose changes count as changes of global resources. */
-const globalResources: ReadonlySet<ApiService> = new Set(['images', 'snapshots', 'machineImages']);
+const globalResources: ReadonlySet<string> = new Set(['images', 'snapshots', 'machineImages']);
 const globalChanges = new Set(['insert', 'delete', 'deprecate', 'setLabels']);
 
 /** The group that a method counts in. */
-export function rateGroupOf(service: ApiService, method: string): RateGroup {
+export function rateGroupOf(service: string, method: string): RateGroup {
   if (method === 'getSerialPortOutput') return 'serial-port';
   if (service.endsWith('Operations')) {
     // Waiting in a zone or region is heavy; for the global ones the page names no other group than that of reading them.
