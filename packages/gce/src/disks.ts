@@ -12,6 +12,7 @@ import * as z from 'zod';
 import type { WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
 import { creationLabels } from './creation.ts';
+import { diagnosed } from './diagnosis.ts';
 import { diskKind } from './kinds.ts';
 import { toGceLabels } from './labels.ts';
 import { toDisk } from './mapping/disk.ts';
@@ -94,7 +95,13 @@ export class GceDisks implements Disks {
       };
       const id = formatId({ project, scope, collection: 'disks', name });
       const made = { id, key, request: { project, zone, diskResource } };
-      return makeResource(context, this.#kind, made, control);
+      try {
+        return await makeResource(context, this.#kind, made, control);
+      } catch (error) {
+        const { source } = request;
+        const image = source?.kind === 'image' ? source.image.id : undefined;
+        throw await diagnosed(context, error, { disks: [id], image });
+      }
     });
   }
 

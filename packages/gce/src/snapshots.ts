@@ -10,6 +10,7 @@ import * as z from 'zod';
 
 import type { GceContext } from './context.ts';
 import { creationLabels } from './creation.ts';
+import { diagnosed } from './diagnosis.ts';
 import { snapshotKind } from './kinds.ts';
 import { toGceLabels } from './labels.ts';
 import { toSnapshot } from './mapping/disk.ts';
@@ -98,12 +99,12 @@ export class GceSnapshots implements Snapshots {
       };
       const { project } = context;
       const id = formatId({ project, scope: 'global', collection: 'snapshots', name });
-      return makeResource(
-        context,
-        snapshotKind,
-        { id, key, request: { project, snapshotResource } },
-        control,
-      );
+      const made = { id, key, request: { project, snapshotResource } };
+      try {
+        return await makeResource(context, snapshotKind, made, control);
+      } catch (error) {
+        throw await diagnosed(context, error, { disks: [disk] });
+      }
     });
   }
 

@@ -52,6 +52,26 @@ describe('what could not be made is explained', () => {
     }
   });
 
+  it('by the quota of disks and of snapshots', async () => {
+    const quotas = cloud.emulator.project(project);
+    const disk = await gce.disks.create({ name: 'counted', sizeBytes: 2 ** 30 });
+    quotas.setQuota('SNAPSHOTS', 0);
+    quotas.setQuota('SSD_TOTAL_GB', 2, 'us-central1');
+    try {
+      for (const [metric, call] of [
+        ['SNAPSHOTS', gce.snapshots.create({ name: 'counted', disk: disk.id })],
+        ['SSD_TOTAL_GB', gce.disks.create({ name: 'huge', sizeBytes: 2 ** 42 })],
+      ] as const) {
+        const { code, data } = await refusal(call);
+        expect(code).toBe('QUOTA_EXCEEDED');
+        expect(data).toMatchObject({ diagnosis: { quotas: [{ metric }] } });
+      }
+    } finally {
+      quotas.setQuota('SNAPSHOTS', 1000);
+      quotas.setQuota('SSD_TOTAL_GB', 100_000, 'us-central1');
+    }
+  });
+
   it('by the permission that is missing', async () => {
     const member = 'user:viewer@acme.com';
     cloud.emulator

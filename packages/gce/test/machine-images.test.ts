@@ -77,8 +77,19 @@ describe('a machine image', () => {
     expect(cloud.requests('MachineImages.Insert').length).toBe(asked);
     expect((await other.machineImages.create(request)).id).toBe(first.id);
     await gce.machineImages.delete(first.id);
+    const before = cloud.requests('MachineImages.Insert').length;
     const soon = gce.machineImages.create({ name: 'third', instance });
     expect((await refusal(soon)).code, 'what is deleted counts').toBe('RATE_LIMITED');
+    expect(cloud.requests('MachineImages.Insert').length).toBe(before);
+  });
+
+  it('is never in its own way when it is asked for twice at once', async () => {
+    const instance = await source('to-race');
+    const request = { name: 'race', instance, idempotencyKey: 'race' };
+    // The second one looks around when the first one is being made.
+    cloud.emulator.faults.add({ rpc: 'MachineImages.List', kind: 'delay', ms: 1_000, after: 1 });
+    const made = await Promise.all([1, 2].map(() => gce.machineImages.create(request)));
+    expect(new Set(made.map(({ id }) => id)).size).toBe(1);
   });
 
   it('is waited for, and says until when', async () => {

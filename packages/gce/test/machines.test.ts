@@ -145,7 +145,7 @@ describe('a machine', () => {
       const disk = await gce.disks.create({ name: 'kept-data', sizeBytes: 1, idempotencyKey });
       const snapshot = await gce.snapshots.create({ name, disk: disk.id, idempotencyKey });
       const whole = await gce.machineImages.create({ name, instance: one.id, idempotencyKey });
-      const again = { machineImage: whole.id, name: 'kept-again', idempotencyKey };
+      const again = { machineImage: whole.id, name: 'kept-again', idempotencyKey: 'restored' };
       const restored = await gce.machineImages.restore(again);
       return [one.id, disk.id, snapshot.id, whole.id, restored.id];
     };
