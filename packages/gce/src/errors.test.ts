@@ -54,6 +54,14 @@ describe('an error of the API', () => {
     expect(apiError(new Error('odd')).code).toBe('PROTOCOL');
   });
 
+  it('of Google’s plain HTTP client is read too', () => {
+    const data = { error: { code: 403, message: 'no', errors: [{ reason: 'forbidden' }] } };
+    const failed = Object.assign(new Error('x'), { status: 403, response: { data } });
+    expect(apiError(failed)).toMatchObject({ code: 'PERMISSION_DENIED', message: 'no' });
+    const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    expect(apiError(reset).code).toBe('UNAVAILABLE');
+  });
+
   it('of a proxy is told by its status', () => {
     const html = Object.assign(new Error('<html>'), { httpStatusCode: 502, [payload]: '<html>' });
     expect(apiError(html)).toMatchObject({ code: 'UNAVAILABLE', providerCode: '502' });

@@ -17,6 +17,9 @@ export interface ApiFailure {
   readonly message: string;
 }
 
+/** What Node.js calls connections that break or can't be made. */
+const systemCodes = /^E(?:CONN\w+|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)$/;
+
 interface Verdict {
   readonly code: ErrorCode;
   readonly hint?: string | undefined;
@@ -106,7 +109,8 @@ export function readFailure(error: unknown): ApiFailure {
     ...objects(said, 'errors').map((entry) => text(entry, 'reason')),
     textField(error, 'reason'),
   ].filter((reason) => reason !== undefined);
-  const status = numberField(error, 'httpStatusCode') ?? number(said, 'code');
+  const status =
+    numberField(error, 'httpStatusCode') ?? numberField(error, 'status') ?? number(said, 'code');
   const message = text(said, 'message') ?? (error instanceof Error ? error.message : String(error));
   return { status, reasons: [...new Set(reasons)], message };
 }
@@ -172,7 +176,7 @@ function withoutAnswer(error: unknown): Verdict {
   const code = numberField(error, 'code');
   if (code === grpc.deadlineExceeded) return { code: 'TIMEOUT' };
   if (code === grpc.cancelled) return { code: 'CANCELLED' };
-  if (code === grpc.unavailable)
+  if (code === grpc.unavailable || systemCodes.test(textField(error, 'code') ?? ''))
     return {
       code: 'UNAVAILABLE',
       hint: 'Google can’t be reached: check the network and the proxy.',
@@ -180,9 +184,9 @@ function withoutAnswer(error: unknown): Verdict {
   return { code: 'PROTOCOL' };
 }
 
-/** The `error` part of Google's answer. */
+/** The `error` part of Google's answer, as its client of Compute Engine keeps it, or its HTTP client. */
 function payloadOf(error: unknown): WireObject | undefined {
-  const raw = field(error, rawPayload);
+  const raw = field(error, rawPayload) ?? field(field(error, 'response'), 'data');
   const parsed: unknown = typeof raw === 'string' ? parse(raw) : raw;
   const answer: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
   return isWireObject(answer) ? (object(answer, 'error') ?? undefined) : undefined;

@@ -40,8 +40,8 @@ export interface GceOptions {
   /** The universe of clouds: `googleapis.com` by default, or `$GOOGLE_CLOUD_UNIVERSE_DOMAIN`. */
   readonly universeDomain?: string | undefined;
   /**
-   * What a grant reaches: `image`, the default, or `project`, which lets its principals use every image of the
-   * project, also those that come later.
+   * What a grant reaches: `image`, the default, or `project`, which lets its principals list and use every image of
+   * the project, also those that come later; each grant then says `allowWider`.
    */
   readonly shareBy?: 'image' | 'project' | undefined;
   /**

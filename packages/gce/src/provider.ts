@@ -13,6 +13,7 @@ import { GceLimits } from './limits.ts';
 import { GceMachineImages } from './machine-images.ts';
 import { GceOwnedResources } from './owned.ts';
 import { GcePublishing } from './publishing.ts';
+import { ProjectPolicy } from './project-policy.ts';
 import { sameId } from './resource-id.ts';
 import type { GceSettings } from './settings.ts';
 import { GceSharing } from './sharing.ts';
@@ -98,7 +99,7 @@ export function createParts(
   settings: GceSettings,
   client: GceClient,
   credentials: Credentials,
-  { name, clock, logger }: GceSurroundings,
+  { name, retrier, clock, logger }: GceSurroundings,
 ): GceParts {
   const { project, zone, region, bucket, universeDomain, storageEndpoint: endpoint } = settings;
   const context = new GceContext({ provider: name, project, client, logger, clock, zone, region });
@@ -106,6 +107,11 @@ export function createParts(
     bucket === undefined
       ? undefined
       : new BucketUploads({ credentials, project, bucket, endpoint, universeDomain });
+  const { shareBy, endpoint: compute } = settings;
+  const policy =
+    shareBy === 'project'
+      ? new ProjectPolicy({ credentials, project, endpoint: compute, universeDomain, retrier })
+      : undefined;
   const images = new GceImages(context, uploads);
   const fleets = new GceFleets(context);
   const disks = new GceDisks(context);
@@ -124,7 +130,7 @@ export function createParts(
     limits: new GceLimits(context),
     deprecation: new GceDeprecation(context),
     publishing: new GcePublishing(context),
-    sharing: new GceSharing(context),
+    sharing: new GceSharing(context, policy),
     owned: new GceOwnedResources(name, {
       fleet: {
         list: ({ labels }, options) => fleets.listOwned(labels, options),
