@@ -1,4 +1,8 @@
 import { createRequire } from 'node:module';
+import { vi } from 'vitest';
+
+// The first of Google's clients reads 12 MB, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 /** What Google's clients answer, without their types: those take a compiler seconds. */
 export interface GoogleAnswer {

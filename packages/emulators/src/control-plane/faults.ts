@@ -148,7 +148,7 @@ function matches(fault: Fault, subject: FaultSubject): boolean {
   return (
     (fault.rpc === undefined || fault.rpc === subject.rpc) &&
     (fault.method === undefined || fault.method.toUpperCase() === subject.method) &&
-    (fault.path === undefined || fault.path.test(subject.path))
+    (fault.path === undefined || subject.path.search(fault.path) >= 0)
   );
 }
 

@@ -2,7 +2,7 @@ import { invalid } from './errors.ts';
 import type { Location } from './locations.ts';
 
 /** Where Google says that its resources are, whatever server answers. */
-export const googleBase = 'https://www.googleapis.com/compute/v1/';
+const googleBase = 'https://www.googleapis.com/compute/v1/';
 
 /** `projects/p/global/images/i` as an absolute URL. */
 export function selfLink(link: string): string {

@@ -23,7 +23,7 @@ export function defineMetric(metric: Metric): Metric {
 }
 
 /** The limit of a metric in a project, and in a region. */
-export function quotaLimit(metric: Metric, project: Project, region?: string): number {
+function quotaLimit(metric: Metric, project: Project, region?: string): number {
   const { quotas } = project;
   return (
     (region === undefined ? undefined : quotas.get(`${region}/${metric.name}`)) ??
