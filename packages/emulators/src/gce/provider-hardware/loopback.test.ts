@@ -58,6 +58,19 @@ describe.skipIf(process.platform !== 'linux')('a loopback address (Linux only)',
     expect(socket.destroyed).toBe(true);
   });
 
+  it('ends a connection that one side has left, and on which the other is silent', async () => {
+    const silent = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    onTestFinished(() => void silent.close());
+    const target = { host: '127.0.0.1', port: portOf(silent) };
+    const address = await openLoopbackAddress(new Map([[40_022, target]]), 20);
+    onTestFinished(() => address.close());
+    const left = once(silent, 'connection');
+    await expect(ask(address.ip, 40_022, 'hello')).resolves.toBe('');
+    const [socket] = await left;
+    expect(socket.readable).toBe(true);
+  });
+
   it('is refused when its port is taken everywhere', async () => {
     const server = createServer().listen(0, '0.0.0.0');
     await once(server, 'listening');

@@ -25,23 +25,30 @@ const mostTries = 50;
  * 127.0.0.0/8 is this machine on Linux.
  *
  * @param targets - by port of the address.
+ * @param halfOpenMs - how long a connection stays when one of its sides has ended and the other says nothing.
  * @throws {@link ImgkitError} with `FAILED_PRECONDITION` when this machine doesn't allow it.
  */
 export async function openLoopbackAddress(
   targets: ReadonlyMap<number, Target>,
+  halfOpenMs = 30_000,
 ): Promise<LoopbackAddress> {
   let refusal: unknown;
   for (let tries = 0; tries < mostTries; tries++) {
     const ip = `127.18.${random(0, 255)}.${random(1, 254)}`;
     const opened: Server[] = [];
     const sockets = new Set<Socket>();
+    const join = (socket: Socket, target: Target): void => {
+      const other = connect({ ...target, allowHalfOpen: true });
+      lead(socket, other, sockets, halfOpenMs);
+      lead(other, socket, sockets, halfOpenMs);
+    };
     const close = async (): Promise<void> => {
       for (const socket of sockets) socket.destroy();
       await Promise.all(opened.map(closed));
     };
     try {
       for (const [port, target] of targets) {
-        opened.push(await listen(ip, port, target, sockets));
+        opened.push(await listen(ip, port, (socket) => join(socket, target)));
       }
       return { ip, close };
     } catch (error) {
@@ -67,29 +74,25 @@ const hints: Readonly<Record<string, string>> = {
     'Something listens on the port of all addresses: let the SSH server of this machine listen on its own address only (ListenAddress in sshd_config).',
 };
 
-function listen(host: string, port: number, target: Target, sockets: Set<Socket>): Promise<Server> {
+function listen(host: string, port: number, join: (socket: Socket) => void): Promise<Server> {
   const { promise, resolve, reject } = Promise.withResolvers<Server>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    join(socket, connect({ ...target, allowHalfOpen: true }), sockets);
-  });
+  const server = createServer({ allowHalfOpen: true }, join);
   server.once('error', reject);
   server.listen({ host, port, exclusive: true }, () => resolve(server));
   return promise;
 }
 
-function join(one: Socket, two: Socket, sockets: Set<Socket>): void {
-  for (const [socket, other] of [
-    [one, two],
-    [two, one],
-  ] as const) {
-    sockets.add(socket);
-    socket.pipe(other);
-    socket.on('error', () => other.destroy());
-    socket.on('close', () => {
-      sockets.delete(socket);
-      other.destroy();
-    });
-  }
+/** Gives on what comes from one side to the other, and ends them together. */
+function lead(from: Socket, to: Socket, sockets: Set<Socket>, halfOpenMs: number): void {
+  sockets.add(from);
+  from.pipe(to);
+  // One side may end first and still listen, but not to a guest that never answers.
+  from.on('end', () => to.setTimeout(halfOpenMs, () => to.destroy()));
+  from.on('error', () => to.destroy());
+  from.on('close', () => {
+    sockets.delete(from);
+    to.destroy();
+  });
 }
 
 function closed(server: Server): Promise<void> {
