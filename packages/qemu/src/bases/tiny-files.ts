@@ -135,7 +135,8 @@ case $1 in
 esac
 `;
 
-const grub = `linux /boot/vmlinuz root=/dev/vda1 console=ttyS0 quiet panic=1
+// On a busy host without KVM the kernel's test of the timer fails, and it hangs: the timer of QEMU is fine.
+const grub = `linux /boot/vmlinuz root=/dev/vda1 console=ttyS0 no_timer_check quiet panic=1
 initrd /boot/initrd.img
 boot
 `;
