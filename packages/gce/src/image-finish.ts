@@ -60,7 +60,8 @@ export function readFinish(rest: Json): Finish {
 
 /**
  * Waits until an image is READY, then deprecates and publishes it as its request said, and last takes the mark
- * away that something was left to do. Whoever comes after a crash can do it again.
+ * away that something was left to do. Whoever comes after a crash can do it again. Aborting ends the waiting only:
+ * what is left then takes a moment, and half of it would be nothing that anybody asked for.
  *
  * @returns The image.
  * @throws ImgkitError with `OPERATION_FAILED` if the image can't become READY; then it is deleted.
@@ -74,19 +75,14 @@ export async function finishImage(
   const image = await waitUntilReady(context, id, control);
   if (textMap(image, 'labels')[pendingLabel] === undefined) return image;
   // Before the family: what isn't ACTIVE must never be seen as the head.
-  if (deprecation !== undefined) await deprecateImage(context, id, deprecation, control);
-  if (publish !== undefined) await patchImage(context, id, { family: publish }, control);
+  if (deprecation !== undefined) await deprecateImage(context, id, deprecation);
+  if (publish !== undefined) await patchImage(context, id, { family: publish });
   const now = String(context.clock.now());
-  await changeLabels(
-    context,
-    id,
-    (labels) => ({
-      ...without(labels, pendingLabel),
-      ...(publish !== undefined && { [publishedLabel]: now }),
-    }),
-    control,
-  );
-  return readImage(context, id, control);
+  await changeLabels(context, id, (labels) => ({
+    ...without(labels, pendingLabel),
+    ...(publish !== undefined && { [publishedLabel]: now }),
+  }));
+  return readImage(context, id);
 }
 
 /** An operation may have ended that isn't ours, or has been forgotten: the image itself says when it stands. */

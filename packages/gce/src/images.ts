@@ -61,7 +61,7 @@ export class GceImages implements Images {
   }
 
   list(filter: ImageFilter = {}, options?: CallOptions): AsyncIterable<Image> {
-    return this.#context.listing('images.list', options, () => this.#list(filter, options));
+    return this.#context.pagewise('images.list', options, () => this.#list(filter, options));
   }
 
   create(request: CreateImageRequest, options?: CallOptions): Operation<Image> {
@@ -127,7 +127,10 @@ export class GceImages implements Images {
     });
   }
 
-  async *#list(filter: ImageFilter, options?: CallOptions): AsyncGenerator<Image, void, undefined> {
+  async *#list(
+    filter: ImageFilter,
+    options?: CallOptions,
+  ): AsyncGenerator<readonly Image[], void, undefined> {
     const { project = this.#context.project, pageSize = largestPage } = filter;
     if (!Number.isSafeInteger(pageSize) || pageSize < 1)
       throw new ImgkitError('INVALID_ARGUMENT', `a page can't have ${pageSize} entries`, {
@@ -141,10 +144,9 @@ export class GceImages implements Images {
     };
     const call = { service: 'images', method: 'list', request } as const;
     for await (const { items } of this.#context.client.pages(call, options))
-      for (const native of items) {
-        const image = toImage(this.#context.provider, project, native);
-        if (matches(image, filter)) yield image;
-      }
+      yield items
+        .map((native) => toImage(this.#context.provider, project, native))
+        .filter((image) => matches(image, filter));
   }
 
   #show(native: WireObject): Image {
@@ -166,7 +168,8 @@ export class GceImages implements Images {
       mutation: { service: 'images', method: 'insert', request, target: id } as const,
       id,
       key,
-      find: () => readImage(this.#context, id, control),
+      // Not to be aborted: once it stands, it is given, or goes on with a token.
+      find: () => readImage(this.#context, id),
       rest: finish,
     };
     try {

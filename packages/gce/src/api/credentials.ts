@@ -157,7 +157,7 @@ export class Credentials {
 }
 
 /** Gets tokens of a service account with the credentials of somebody who may act as it. */
-function impersonating(
+export function impersonating(
   client: OAuth2Client,
   source: AuthClient,
   { serviceAccount, delegates = [] }: Extract<GceCredentials, { kind: 'impersonate' }>,
