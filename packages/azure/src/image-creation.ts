@@ -91,7 +91,7 @@ export async function resumeImage(
   return finishImage(context, token, control);
 }
 
-/** Waits until the image stands, and makes sure that it is the one. */
+/** Waits until the image stands, and makes sure that it is the one. What stands can't be cancelled any more. */
 async function finishImage(
   context: AzureContext,
   token: OperationToken,
@@ -100,17 +100,17 @@ async function finishImage(
   const version = await awaitVersion(context, token, control);
   const rest = restSchema.safeParse(token.rest).data;
   const [, definition = ''] = locateVersion(token.target).names;
-  if (rest === undefined) return readImage(context, token.target, control);
+  if (rest === undefined) return readImage(context, token.target);
   const own = ownOf(version);
   if (own.key !== rest.key) throw taken(rest.name, token.target);
   if (own.standalone === undefined) {
-    const first = await firstOf(context, definition, version, rest.name, control);
+    const first = await firstOf(context, definition, version, rest.name);
     if (first !== undefined) {
-      await removeVersion(context, token.target, control);
+      await removeVersion(context, token.target, {});
       return finishImage(context, { ...token, operation: null, target: first }, control);
     }
   }
-  return readImage(context, token.target, control);
+  return readImage(context, token.target);
 }
 
 /**
@@ -122,11 +122,10 @@ async function firstOf(
   definition: string,
   mine: WireObject,
   name: string,
-  control: OperationControl,
 ): Promise<string | undefined> {
   const number = parseNumber(text(mine, 'name') ?? '');
   const key = ownOf(mine).key;
-  for await (const version of versionsOf(context, definition, control)) {
+  for await (const version of versionsOf(context, definition)) {
     const other = parseNumber(text(version, 'name') ?? '');
     const own = ownOf(version);
     const same = sameName(own.name, name) && own.key === key && statusOf(version) !== 'FAILED';

@@ -42,11 +42,11 @@ export class AzureImages implements Images {
     context.onResume('images.create', (token, control) => resumeImage(context, token, control));
     context.onResume('images.change', async ({ operation, ...token }, control) => {
       if (operation !== null) await context.waitFor(control, { ...token, operation });
-      return readImage(context, token.target, control);
+      return readImage(context, token.target);
     });
     context.onResume('images.delete', async ({ operation, ...token }, control) => {
       if (operation !== null) await context.waitFor(control, { ...token, operation });
-      await removeEmptied(context, token.target, control);
+      await removeEmptied(context, token.target, {});
     });
   }
 
@@ -102,7 +102,7 @@ export class AzureImages implements Images {
         if (operation !== undefined)
           await context.waitFor(control, tokenOf('images.delete', operation, target));
       }
-      await removeEmptied(context, target, control);
+      await removeEmptied(context, target, {});
     });
   }
 

@@ -201,7 +201,7 @@ export async function changeVersion(
           { call: 'images.change', operation, target, rest: null },
           options,
         );
-      return await readImage(context, target, options);
+      return await readImage(context, target);
     } catch (error) {
       const busy =
         ImgkitError.is(error, 'FAILED_PRECONDITION') && error.providerCode === 'Conflict';
