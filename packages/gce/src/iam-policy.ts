@@ -1,6 +1,7 @@
 import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { object, objects, text, texts, type WireObject } from './api/wire.ts';
+import type { ApiService } from './client.ts';
 import { imageCall } from './image-changes.ts';
 import type { GceContext } from './context.ts';
 
@@ -29,7 +30,15 @@ export interface PolicyHolder {
 /** The policy of one image. */
 export function policyOfImage(context: GceContext, id: string): PolicyHolder {
   const { service, request } = imageCall(id);
-  const where = { project: request.project, resource: request.image };
+  return policyOf(context, service, { project: request.project, resource: request.image });
+}
+
+/** The policy of something that belongs to no zone. */
+export function policyOf(
+  context: GceContext,
+  service: ApiService,
+  where: { readonly project: string; readonly resource: string },
+): PolicyHolder {
   return {
     read: (options) =>
       context.client.read(
@@ -59,22 +68,23 @@ export async function readPolicy(holder: PolicyHolder, options?: CallOptions): P
 }
 
 /**
- * Changes who may use images, without a condition; everything else of the policy stays. It is read, changed and
- * written with its etag, and all of that again if somebody else changed it in between.
+ * Changes who has a role, that of users of images by default, without a condition; everything else of the policy
+ * stays. It is read, changed and written with its etag, and all of that again if somebody else changed it in between.
  */
 export async function changeMembers(
   holder: PolicyHolder,
   change: (members: readonly string[]) => readonly string[] | Promise<readonly string[]>,
   options?: CallOptions,
+  role = imageUser,
 ): Promise<IamPolicy> {
   for (let race = 1; ; race += 1) {
     const policy = await readPolicy(holder, options);
-    const before = membersWithout(policy);
+    const before = membersWithout(policy, role);
     const members = await change(before);
     if (members.length === before.length && members.every((one) => before.includes(one)))
       return policy;
-    const others = policy.bindings.filter((binding) => !isPlain(binding));
-    const bindings = [...others, ...(members.length === 0 ? [] : [{ role: imageUser, members }])];
+    const others = policy.bindings.filter((binding) => !isPlain(binding, role));
+    const bindings = [...others, ...(members.length === 0 ? [] : [{ role, members }])];
     try {
       await holder.write({ ...policy.native, version, etag: policy.etag, bindings }, options);
       return { ...policy, bindings };
@@ -84,20 +94,23 @@ export async function changeMembers(
   }
 }
 
-/** Who may use images without a condition. */
-export function membersWithout({ bindings }: IamPolicy): readonly string[] {
-  return [...new Set(bindings.filter(isPlain).flatMap((binding) => texts(binding, 'members')))];
+/** Who has a role, that of users of images by default, without a condition. */
+export function membersWithout({ bindings }: IamPolicy, role = imageUser): readonly string[] {
+  const plain = bindings.filter((binding) => isPlain(binding, role));
+  return [...new Set(plain.flatMap((binding) => texts(binding, 'members')))];
 }
 
 /** Who may use images under a condition. */
 export function membersUnderCondition({ bindings }: IamPolicy): readonly string[] {
-  const conditional = bindings.filter((one) => text(one, 'role') === imageUser && !isPlain(one));
+  const conditional = bindings.filter(
+    (one) => text(one, 'role') === imageUser && !isPlain(one, imageUser),
+  );
   return [...new Set(conditional.flatMap((binding) => texts(binding, 'members')))];
 }
 
-function isPlain(binding: WireObject): boolean {
+function isPlain(binding: WireObject, role: string): boolean {
   const condition = object(binding, 'condition');
-  return text(binding, 'role') === imageUser && text(condition, 'expression') === undefined;
+  return text(binding, 'role') === role && text(condition, 'expression') === undefined;
 }
 
 /** Google answers a policy that was changed in between with 409 or 412. */

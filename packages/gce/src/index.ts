@@ -3,7 +3,8 @@ export type { GceImageOptions } from './image-request.ts';
 export type { GceCredentials, GceOptions } from './options.ts';
 export { gce } from './plugin.ts';
 export type { GceDiskOptions } from './disks.ts';
-export type { GceMachineImageOptions } from './machine-images.ts';
+export type { GceMachineImageSharing, MachineImageGrant } from './machine-image-sharing.ts';
+export { isGceMachineImages, type GceMachineImageOptions } from './machine-images.ts';
 export type { GceMachineOptions } from './mapping/machine-options.ts';
 export {
   isGceDisk,

@@ -18,6 +18,7 @@ import { creationLabels, ifThere } from './creation.ts';
 import { diagnosed } from './diagnosis.ts';
 import { instanceKind, instancePlace, machineImageKind } from './kinds.ts';
 import { toGceLabels } from './labels.ts';
+import { GceMachineImageSharing } from './machine-image-sharing.ts';
 import { MachineImagePace, machineImageIntervalMs } from './machine-image-pace.ts';
 import { toMachineImage } from './mapping/machine-image.ts';
 import { readOptions } from './mapping/machine-options.ts';
@@ -62,11 +63,14 @@ export class GceMachineImages implements MachineImages {
     applicationConsistency: true,
     minIntervalMs: machineImageIntervalMs,
   };
+  /** Who may use them. */
+  readonly sharing: GceMachineImageSharing;
   readonly #context: GceContext;
   readonly #pace: MachineImagePace;
 
   constructor(context: GceContext) {
     this.#context = context;
+    this.sharing = new GceMachineImageSharing(context);
     this.#pace = new MachineImagePace(context);
     resumeResource(context, machineImageKind);
     const instances = instanceKind(context.provider);
@@ -155,4 +159,25 @@ export class GceMachineImages implements MachineImages {
     await readResource(context, instancePlace, instance, control);
     return this.#pace.keep({ instance, id }, { whenTooSoon, burst }, control, make);
   }
+}
+
+/**
+ * Whether a provider's machine images are Google's, which can be shared.
+ *
+ * @example
+ * ```ts
+ * import { user, type Provider } from '@imgkit/core';
+ * import { isGceMachineImages } from '@imgkit/gce';
+ *
+ * async function share({ machineImages }: Provider, id: string) {
+ *   if (!isGceMachineImages(machineImages)) throw new Error('not at Google');
+ *   const role = 'projects/acme/roles/restorer';
+ *   await machineImages.sharing.grant(id, { role, principals: [user('ann@acme.com')] });
+ * }
+ * ```
+ */
+export function isGceMachineImages(machineImages: unknown): machineImages is MachineImages & {
+  readonly sharing: GceMachineImageSharing;
+} {
+  return machineImages instanceof GceMachineImages;
 }

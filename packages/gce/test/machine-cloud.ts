@@ -12,6 +12,8 @@ import { gce } from '../src/plugin.ts';
 /** The project of the tests, and where its machines are. */
 export const project = 'imgkit-test';
 export const zone = 'us-central1-a';
+/** A role that lets machine images be used. */
+export const restorer = `projects/${project}/roles/restorer`;
 /** The image that machines boot from. */
 export const base = { provider: 'gce', id: `projects/${project}/global/images/base-1` };
 
@@ -32,7 +34,8 @@ export class MachineCloud implements AsyncDisposable {
   static async start(operationMs: GceEmulatorOptions['operationMs'] = 5): Promise<MachineCloud> {
     const time = { aheadMs: 0 };
     const emulator = await startGceEmulator({
-      projects: [{ id: project }],
+      projects: [{ id: project }, { id: 'imgkit-guest' }],
+      roles: { [restorer]: ['compute.machineImages.get', 'compute.machineImages.useReadOnly'] },
       operationMs,
       clock: {
         now: () => Date.now() + time.aheadMs,

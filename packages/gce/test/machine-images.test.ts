@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { base, collect, MachineCloud, project, refusal, zone } from './machine-cloud.ts';
+import { user } from '@imgkit/core';
+
+import { isGceMachineImages } from '../src/index.ts';
+import { base, collect, MachineCloud, project, refusal, restorer, zone } from './machine-cloud.ts';
 
 // Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -121,6 +124,55 @@ describe('a machine image', () => {
     const providerOptions = { whenTooSoon: 'wait' };
     const request = { name: 'often', instance, providerOptions, idempotencyKey: 'often' };
     expect((await gce.machineImages.create(request)).status).toBe('READY');
+  });
+
+  it('is shared by a role that is named, and everything else of its policy stays', async () => {
+    const { machineImages } = gce;
+    if (!isGceMachineImages(machineImages)) throw new Error('they can’t be shared');
+    const { sharing } = machineImages;
+    const { id } = await machineImages.create({
+      name: 'shared',
+      instance: await source('to-share'),
+    });
+    const [ann, ben] = [user('ann@acme.com'), user('ben@acme.com')];
+    const admin = 'roles/compute.admin';
+    await sharing.grant(id, { role: restorer, principals: [ann, ben] });
+    await sharing.grant(id, { role: restorer, principals: [ann] });
+    await sharing.grant(id, { role: admin, principals: [ben] });
+    expect(await sharing.list(id)).toEqual([
+      { principal: ann, role: restorer },
+      { principal: ben, role: restorer },
+      { principal: ben, role: admin },
+    ]);
+    await sharing.revoke(id, { role: restorer, principals: [ben] });
+    await sharing.revoke(id, { role: restorer, principals: [ben] });
+    expect(await sharing.list(id)).toHaveLength(2);
+    for (const [role, principal] of [
+      ['admin', ann],
+      [admin, user('nobody')],
+    ] as const) {
+      const refused = sharing.grant(id, { role, principals: [principal] });
+      expect((await refusal(refused)).code).toBe('INVALID_ARGUMENT');
+    }
+    expect((await refusal(sharing.list(`${id}-not`))).code).toBe('NOT_FOUND');
+  });
+
+  it('lets whom it is shared with make a machine of it', async () => {
+    const { machineImages } = gce;
+    if (!isGceMachineImages(machineImages)) throw new Error('they can’t be shared');
+    const { id } = await machineImages.create({ name: 'lent', instance: await source('to-lend') });
+    const ann = 'ann@acme.com';
+    const member = `user:${ann}`;
+    cloud.emulator
+      .project('imgkit-guest')
+      .setBindings([{ role: 'roles/compute.admin', members: [member] }]);
+    const credentials = { kind: 'token', token: cloud.emulator.token(member) } as const;
+    const theirs = await cloud.provider({ project: 'imgkit-guest', credentials });
+    const restore = () => theirs.machineImages.restore({ machineImage: id, name: 'borrowed' });
+    expect((await refusal(restore())).code).toMatch(/NOT_FOUND|PERMISSION_DENIED/);
+    await machineImages.sharing.grant(id, { role: restorer, principals: [user(ann)] });
+    const borrowed = await restore();
+    expect(borrowed.id).toBe(`projects/imgkit-guest/zones/${zone}/instances/borrowed`);
   });
 
   it('is of an instance that is there', async () => {

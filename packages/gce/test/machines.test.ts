@@ -191,8 +191,10 @@ describe('a machine', () => {
     [new Date(Date.now() + 5_000).toISOString(), {}],
     [new Date(Date.now() + 121 * 86_400_000).toISOString(), {}],
   ])('does not remove itself at %s', async (expiresAt) => {
+    const before = cloud.requests('Instances.Insert').length;
     const error = await refusal(gce.instances.launch({ name: 'ends', boot, expiresAt }));
     expect(error.code).toBe('INVALID_ARGUMENT');
+    expect(cloud.requests('Instances.Insert').length).toBe(before);
   });
 
   it('is given no host key', async () => {
