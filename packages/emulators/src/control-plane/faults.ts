@@ -30,6 +30,7 @@ export interface StatusFault {
 /** The connection breaks instead of an answer: before the request had an effect, or after it. */
 export interface DropFault {
   readonly kind: 'drop';
+  /** Whether the request has had its effect. */
   readonly when: 'before' | 'after';
 }
 

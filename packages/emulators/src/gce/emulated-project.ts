@@ -7,10 +7,13 @@ import { newResource, type Project, type World } from './state.ts';
 
 /** An image that is simply there, without an operation. */
 export interface SeededImage {
+  /** Its name. */
   readonly name: string;
+  /** The family it belongs to. */
   readonly family?: string | undefined;
   /** In GB of 2^30 bytes; 10 by default. */
   readonly diskSizeGb?: number | undefined;
+  /** Its labels. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Further fields, as the API names them: `architecture`, `creationTimestamp`, `deprecated`, `status`. */
   readonly fields?: JsonObject | undefined;
@@ -24,6 +27,7 @@ export interface ImportedImage extends Omit<SeededImage, 'diskSizeGb'> {
 
 /** The state of an emulated project, past its API. */
 export interface EmulatedProject {
+  /** Its id. */
   readonly id: string;
   /** The project's number, as a text of digits. */
   readonly number: string;

@@ -6,8 +6,11 @@ import { ApiError, badRequest, conditionNotMet } from './errors.ts';
 
 /** Members that have a role, maybe under a condition. */
 export interface PolicyBinding {
+  /** `roles/compute.imageUser`, or a custom role. */
   readonly role: string;
+  /** `user:ann@acme.com`, `serviceAccount:…`, `group:…`, `domain:acme.com`, `allAuthenticatedUsers`. */
   readonly members: readonly string[];
+  /** When it holds: `{ title, expression }`, in Google's words. */
   readonly condition?: JsonObject | undefined;
 }
 
