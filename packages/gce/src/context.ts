@@ -89,6 +89,25 @@ export class GceContext {
     }
   }
 
+  /** A listing of many, page by page as they come: each entry takes one turn of the event loop's queue less. */
+  async *pagewise<T>(
+    operation: string,
+    options: CallOptions | undefined,
+    body: () => AsyncIterable<readonly T[]>,
+  ): AsyncGenerator<T, void, undefined> {
+    try {
+      throwIfAborted(options?.signal);
+      for await (const page of body()) {
+        for (const item of page) {
+          throwIfAborted(options?.signal);
+          yield item;
+        }
+      }
+    } catch (error) {
+      throw this.located(error, operation, undefined);
+    }
+  }
+
   /** A call that takes long. */
   operation<T>(
     operation: string,

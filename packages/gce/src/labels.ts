@@ -60,11 +60,10 @@ export function toGceLabels(
 
 /** The labels as their user gave them, without those the adapter keeps for itself. */
 export function fromGceLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(labels)
-      .filter(([key]) => !ownLabels.has(key))
-      .map(([key, value]) => [key, decodeLabelValue(value)]),
-  );
+  const shown: Record<string, string> = {};
+  for (const [key, value] of Object.entries(labels))
+    if (!ownLabels.has(key)) shown[key] = decodeLabelValue(value);
+  return shown;
 }
 
 /** The labels but one. */
