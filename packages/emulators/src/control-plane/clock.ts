@@ -57,11 +57,15 @@ export function createVirtualClock(start: number | string = Date.now()): Virtual
   let now = typeof start === 'string' ? Date.parse(start) : start;
   let order = 0;
   const pending = new Set<Due>();
-  const next = (until: number): Due | undefined =>
-    [...pending]
-      .filter((due) => due.at <= until)
-      .toSorted((a, b) => a.at - b.at || a.order - b.order)
-      .at(0);
+  const next = (until: number): Due | undefined => {
+    let first: Due | undefined;
+    for (const due of pending) {
+      const sooner =
+        !first || due.at < first.at || (due.at === first.at && due.order < first.order);
+      if (due.at <= until && sooner) first = due;
+    }
+    return first;
+  };
 
   return {
     now: () => now,

@@ -1,5 +1,7 @@
+import { array, assert, constantFrom, oneof, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { ApiError } from './errors.ts';
 import { parseFilter } from './filter.ts';
 
 const resource = {
@@ -54,6 +56,47 @@ describe('a filter', () => {
     ['name = "AND"', false],
   ])('%s: %s', (text, passes) => {
     expect(parseFilter(text)(resource)).toBe(passes);
+  });
+
+  it('is taken or refused, whatever is sent', () => {
+    const word = constantFrom(
+      '(',
+      ')',
+      'AND',
+      'OR',
+      'NOT',
+      '-',
+      '=',
+      '!=',
+      ':',
+      '<',
+      'eq',
+      'ne',
+      '*',
+      '"',
+      "'",
+      '.',
+      '[',
+      'name',
+      'labels.env',
+      'web-7',
+      '10',
+      ' ',
+    );
+    const text = oneof(
+      string(),
+      array(word).map((words) => words.join(' ')),
+    );
+    assert(
+      property(text, (expression) => {
+        try {
+          expect(typeof parseFilter(expression)(resource)).toBe('boolean');
+        } catch (error) {
+          if (!(error instanceof ApiError)) throw error;
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it.each(['', 'name', 'name =', '= x', '(name = a', 'name = a)', 'name like a', '"unclosed'])(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 
+import { assert, constantFrom, dictionary, jsonValue, oneof, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Json } from '../control-plane/json.ts';
@@ -105,6 +106,22 @@ describe('the check of requests', () => {
     ['a parameter given twice', 'GET', `${images}?filter=a&filter=b`, 'given 2 times'],
   ])('complains of %s', (_, method, path, message) => {
     expect(check(method, path)).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('has an answer to whatever is sent', () => {
+    const names = ['name', 'labels', 'rawDisk', 'guestOsFeatures', 'diskSizeGb', 'deprecated'];
+    const body = oneof(
+      jsonValue(),
+      dictionary(constantFrom(...names), jsonValue(), { minKeys: 1 }),
+    );
+    assert(
+      property(body, (value) => {
+        // What goes over the wire has no negative zero and no undefined.
+        const sent: Json = JSON.parse(JSON.stringify(value));
+        for (const complaint of check('POST', images, sent)) expect(complaint).toMatch(/^\S.*: ./s);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('complains of a body where none is taken', () => {
