@@ -53,14 +53,11 @@ export function showGroup(group: GroupRecord, goal: GroupGoal, resting: boolean)
 }
 
 /** Whether every machine that shall be runs, and is of its version. */
-function isReached({ versions, size }: GroupGoal, members: readonly GroupMember[]): boolean {
+function isReached({ versions }: GroupGoal, members: readonly GroupMember[]): boolean {
   const running = members.filter(isAvailable);
-  return (
-    running.length === size &&
-    versions.every(
-      (version) =>
-        running.filter((member) => sameVersion(member.version, version)).length === version.count,
-    )
+  return versions.every(
+    (version) =>
+      running.filter((member) => sameVersion(member.version, version)).length === version.count,
   );
 }
 

@@ -110,6 +110,12 @@ describe("instances, through Google's own client", () => {
     await world.run('disks', 'insert', { diskResource: { name: 'disk-taken', sizeGb: 1 } });
     await expect(insert('disk-taken')).rejects.toMatchObject({ httpStatusCode: 409 });
     await expect(get('disk-taken')).rejects.toThrow(/not found/);
+    const boot = { boot: true, initializeParams: { sourceImage: 'global/images/base-1' } };
+    const second = { initializeParams: { diskName: 'disk-taken', diskSizeGb: 1 } };
+    await expect(insert('pair', { disks: [boot, second] })).rejects.toMatchObject({
+      httpStatusCode: 409,
+    });
+    await expect(world.read('disks', 'get', { disk: 'pair' })).rejects.toThrow(/not found/);
     const elsewhere = instanceBody('taken', {
       machineType: 'zones/us-central1-b/machineTypes/e2-small',
     });
