@@ -2,10 +2,8 @@ import { ImgkitError, type Architecture, type CallOptions, type ImageRef } from 
 
 import { number, object, text, type WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
+import { gib, toArchitecture } from './mapping/values.ts';
 import { parseIdOf, shortId } from './resource-id.ts';
-
-const gib = 2 ** 30;
-const architectures: Readonly<Record<string, Architecture>> = { ARM64: 'arm64', X86_64: 'x86_64' };
 
 /** What is known of something that a disk is made of. */
 export interface DiskContent {
@@ -82,10 +80,9 @@ async function lookAt(
 }
 
 function sizeOf(native: WireObject | undefined): Pick<DiskContent, 'sizeBytes' | 'architecture'> {
-  const architecture = text(native, 'architecture');
   return {
     sizeBytes: (number(native, 'diskSizeGb') ?? 0) * gib,
-    architecture: architecture === undefined ? undefined : architectures[architecture],
+    architecture: toArchitecture(text(native, 'architecture')),
   };
 }
 

@@ -64,6 +64,11 @@ export class MachineCloud implements AsyncDisposable {
     return { provider, instances, disks, snapshots, machineImages };
   }
 
+  /** The time on both sides, in milliseconds since 1970. */
+  now(): number {
+    return Date.now() + this.#time.aheadMs;
+  }
+
   /** Lets time pass on both sides. */
   later(ms: number): void {
     this.#time.aheadMs += ms;

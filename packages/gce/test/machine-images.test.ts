@@ -30,7 +30,7 @@ async function source(name: string): Promise<string> {
     metadata: { colour: 'red', shape: 'round' },
     ports: [80],
     idempotencyKey: name,
-    expiresAt: new Date(Date.now() + 24 * 60 * minute).toISOString(),
+    expiresAt: new Date(cloud.now() + 24 * 60 * minute).toISOString(),
   });
   return id;
 }
@@ -79,7 +79,12 @@ describe('a machine image', () => {
     }
     expect(cloud.requests('MachineImages.Insert').length).toBe(asked);
     expect((await other.machineImages.create(request)).id).toBe(first.id);
-    await gce.machineImages.delete(first.id);
+    cloud.later(11 * minute);
+    const next = await gce.machineImages.create({ name: 'next', instance });
+    expect((await gce.machineImages.create(request)).id, 'what stands is given at any time').toBe(
+      first.id,
+    );
+    await gce.machineImages.delete(next.id);
     const before = cloud.requests('MachineImages.Insert').length;
     const soon = gce.machineImages.create({ name: 'third', instance });
     expect((await refusal(soon)).code, 'what is deleted counts').toBe('RATE_LIMITED');
@@ -214,7 +219,7 @@ describe('a restored machine', () => {
   });
 
   it('differs where it is asked to', async () => {
-    const expiresAt = new Date(Date.now() + 2 * 60 * minute * 24).toISOString();
+    const expiresAt = new Date(cloud.now() + 2 * 60 * minute * 24).toISOString();
     const one = await gce.machineImages.restore({
       machineImage,
       name: 'different',

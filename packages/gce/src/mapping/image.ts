@@ -1,6 +1,5 @@
 import {
   deprecationStates,
-  type Architecture,
   type Deprecation,
   type DeprecationDates,
   type Image,
@@ -17,6 +16,7 @@ import {
   versionLabel,
 } from '../labels.ts';
 import { formatId, parseIdOf, shortId } from '../resource-id.ts';
+import { gib, toArchitecture, toInstant } from './values.ts';
 
 /** How Google shows the deprecation of an image. */
 export interface GceDeprecation {
@@ -74,8 +74,6 @@ export function isGceImage(native: unknown): native is GceImage {
   );
 }
 
-const gib = 2 ** 30;
-const architectures: Readonly<Record<string, Architecture>> = { X86_64: 'x86_64', ARM64: 'arm64' };
 const statuses: Readonly<Record<string, ImageStatus>> = {
   PENDING: 'PENDING',
   READY: 'READY',
@@ -94,7 +92,7 @@ export function toImage(provider: string, asked: string, native: WireObject): Im
   const publishedAt = Number(raw[publishedLabel] ?? Number.NaN);
   const published = family !== undefined;
   const stored = number(native, 'archiveSizeBytes');
-  const architecture = architectures[text(native, 'architecture') ?? ''];
+  const architecture = toArchitecture(text(native, 'architecture'));
   const description = text(native, 'description');
   const origin = originOf(native);
   return {
@@ -122,7 +120,7 @@ export function toImage(provider: string, asked: string, native: WireObject): Im
 }
 
 /** Shows how an image may be used. */
-export function toDeprecation(provider: string, native: WireObject | undefined): Deprecation {
+function toDeprecation(provider: string, native: WireObject | undefined): Deprecation {
   const state = text(native, 'state');
   const replacement = text(native, 'replacement');
   const [deprecated, obsolete] = [text(native, 'deprecated'), text(native, 'obsolete')];
@@ -137,12 +135,6 @@ export function toDeprecation(provider: string, native: WireObject | undefined):
     ...(replacement && { replacement: { provider, id: shortId(replacement) } }),
     ...(Object.keys(dates).length > 0 && { dates }),
   };
-}
-
-/** An instant as everywhere else: in UTC. Google writes that of its own coast. */
-export function toInstant(timestamp: string | undefined): string {
-  const ms = Date.parse(timestamp ?? '');
-  return new Date(Number.isNaN(ms) ? 0 : ms).toISOString();
 }
 
 function originOf(native: WireObject): ImageOrigin | undefined {

@@ -5,8 +5,7 @@ import { fromGceLabels } from '../labels.ts';
 import { shortId } from '../resource-id.ts';
 import { bareName } from './machine-type.ts';
 import { readMetadata } from './metadata.ts';
-
-const gib = 2 ** 30;
+import { gib, toInstant } from './values.ts';
 
 /** Google's statuses. A machine in repair runs again soon, by itself. */
 const statuses: Readonly<Record<string, InstanceStatus>> = {
@@ -41,12 +40,6 @@ export function toInstance(native: WireObject, provider: string): Instance {
     reason: status === 'RUNNING' ? undefined : reasonOf(native),
     native,
   };
-}
-
-/** The instant of one of Google's timestamps, which are written in its own time zone. */
-export function toInstant(timestamp: string | undefined): string {
-  const time = Date.parse(timestamp ?? '');
-  return new Date(Number.isNaN(time) ? 0 : time).toISOString();
 }
 
 /** The address at which a machine is reached: the external one unless it has none, or the internal is preferred. */

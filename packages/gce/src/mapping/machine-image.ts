@@ -4,10 +4,8 @@ import { flag, number, object, objects, text, textMap, type WireObject } from '.
 import { fromGceLabels } from '../labels.ts';
 import { shortId } from '../resource-id.ts';
 import { toStatus } from './disk.ts';
-import { toInstant } from './instance.ts';
 import { bareName } from './machine-type.ts';
-
-const gib = 2 ** 30;
+import { gib, toInstant } from './values.ts';
 
 /** A machine image as the contract has it. */
 export function toMachineImage(native: WireObject): MachineImage {

@@ -5,6 +5,7 @@ import { regionOf } from '../resource-id.ts';
 import { machineTypeName } from './machine-type.ts';
 import type { GceMachineOptions } from './machine-options.ts';
 import { toMetadata } from './metadata.ts';
+import { gib } from './values.ts';
 
 /** Where machines are made, and what of. */
 export interface MachinePlan {
@@ -24,7 +25,6 @@ export interface MachinePlan {
   readonly expiresAt?: string | undefined;
 }
 
-const gib = 2 ** 30;
 const allScopes = 'https://www.googleapis.com/auth/cloud-platform';
 
 /**
