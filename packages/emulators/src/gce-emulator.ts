@@ -11,9 +11,9 @@ import { defaultRegions } from './gce/locations.ts';
 import { emulatedProject, type EmulatedProject } from './gce/emulated-project.ts';
 import { defaultRates } from './gce/rates.ts';
 import {
-  createResourceManagerApi,
-  isResourceManagerPath,
-} from './resource-manager/resource-manager-api.ts';
+  createProjectPoliciesApi,
+  isProjectPolicyPath,
+} from './project-policies/project-policies-api.ts';
 import { createObjectStore } from './storage/object-store.ts';
 import { createStorageApi, isStoragePath } from './storage/storage-api.ts';
 import { providerHardware } from './gce/provider-hardware/hardware.ts';
@@ -142,7 +142,7 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
   const faults = createFaults();
   const compute = createComputeApi(world, violations);
   const storage = createStorageApi(world, violations);
-  const resourceManager = createResourceManagerApi(world, violations);
+  const projectPolicies = createProjectPoliciesApi(world, violations);
   const server = await startHttpServer({
     host,
     port,
@@ -151,7 +151,7 @@ export async function startGceEmulator(options: GceEmulatorOptions = {}): Promis
     log: requests,
     apiOf(path) {
       if (isStoragePath(path)) return storage;
-      return isResourceManagerPath(path) ? resourceManager : compute;
+      return isProjectPolicyPath(path) ? projectPolicies : compute;
     },
   });
   const close = async () => {

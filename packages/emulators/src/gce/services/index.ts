@@ -1,7 +1,7 @@
 import type { Service } from '../call.ts';
 import { disks } from './disks.ts';
 import { imageFamilyViews, images, imageViews } from './images.ts';
-import { instanceGroupManagers, regionInstanceGroupManagers } from './instance-group-managers.ts';
+import { instanceGroupManagers, regionInstanceGroupManagers } from './instance-groups.ts';
 import { instanceTemplates, regionInstanceTemplates } from './instance-templates.ts';
 import { instances } from './instances.ts';
 import { machineImages } from './machine-images.ts';

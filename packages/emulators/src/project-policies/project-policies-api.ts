@@ -17,7 +17,7 @@ import type { Project, World } from '../gce/state.ts';
 const form = /^\/v[13]\/projects\/([^/:]+):(getIamPolicy|setIamPolicy|testIamPermissions)$/;
 
 /** Whether a path is Cloud Resource Manager's. */
-export function isResourceManagerPath(path: string): boolean {
+export function isProjectPolicyPath(path: string): boolean {
   return /^\/v[13]\/projects\b/.test(path);
 }
 
@@ -25,7 +25,7 @@ export function isResourceManagerPath(path: string): boolean {
  * The part of Cloud Resource Manager's API that sharing needs: the policies of whole projects.
  * https://cloud.google.com/resource-manager/reference/rest/v3/projects
  */
-export function createResourceManagerApi(world: World, violations: Violation[]): Api {
+export function createProjectPoliciesApi(world: World, violations: Violation[]): Api {
   return {
     recognise(request): RecognisedCall {
       const [, id = '', method] = form.exec(decodeURIComponent(request.url.pathname)) ?? [];
