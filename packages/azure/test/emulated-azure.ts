@@ -46,7 +46,7 @@ const hastyClock: Clock = {
   },
 };
 
-/** An emulator with a gallery, and a way to make kits that work on it. */
+/** An emulator with a gallery, and a way to make kits that work on it. Its end checks what they sent. */
 export interface EmulatedAzure extends AsyncDisposable {
   readonly emulator: AzureEmulator;
   /** A kit of its own, as another process has it. */
@@ -105,6 +105,8 @@ export async function startAzure(options: AzureEmulatorOptions = {}): Promise<Em
       for (const kit of kits) await kit[Symbol.asyncDispose]();
       await emulator.close();
       await rm(home, { recursive: true, force: true });
+      const wrong = emulator.violations.map(({ message }) => message);
+      if (wrong.length > 0) throw new Error(`Azure would refuse: ${wrong.join('; ')}`);
     },
   };
 }

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+
+import { azureOptions } from './options.ts';
+import { settings } from './settings.ts';
+
+const id = '00000000-0000-0000-0000-000000000001';
+const options = {
+  subscription: id,
+  resourceGroup: 'images',
+  gallery: 'golden',
+  location: 'West Europe',
+};
+
+describe('the settings', () => {
+  it('come from options, then from the environment', () => {
+    const environment = {
+      AZURE_SUBSCRIPTION_ID: id,
+      AZURE_RESOURCE_GROUP: 'images',
+      AZURE_GALLERY: 'golden',
+      AZURE_LOCATION: 'westus',
+    };
+    expect(settings({}, environment)).toMatchObject({ gallery: 'golden', location: 'westus' });
+    expect(settings(options, environment)).toMatchObject({
+      location: 'westeurope',
+      endpoint: 'https://management.azure.com',
+      scope: 'https://management.azure.com/.default',
+      credentials: { kind: 'default' },
+    });
+  });
+
+  it('name each region once, the own first', () => {
+    const { targetRegions } = settings(
+      { ...options, targetRegions: ['North Europe', 'westeurope'] },
+      {},
+    );
+    expect(targetRegions).toEqual(['westeurope', 'northeurope']);
+  });
+
+  it('know the sovereign clouds', () => {
+    expect(settings({ ...options, cloud: 'us-government' }, {})).toMatchObject({
+      endpoint: 'https://management.usgovcloudapi.net',
+      scope: 'https://management.usgovcloudapi.net/.default',
+      authority: 'https://login.microsoftonline.us',
+    });
+  });
+
+  it('need no credentials without TLS', () => {
+    const { credentials } = settings({ ...options, endpoint: 'http://127.0.0.1:1/' }, {});
+    expect(credentials).toEqual({ kind: 'none' });
+  });
+
+  it('say what is missing', () => {
+    expect(() => settings({ ...options, gallery: undefined }, {})).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        hint: expect.stringContaining('$AZURE_GALLERY'),
+      }),
+    );
+  });
+});
+
+describe('the options', () => {
+  it.each([
+    { subscription: 'mine' },
+    { gallery: 'has-hyphen' },
+    { location: 'west_europe' },
+    { credentials: { kind: 'own', credential: {} } },
+    { maxWaitMs: 0 },
+    { surprise: true },
+  ])('refuse %j', (wrong) => {
+    expect(azureOptions.safeParse(wrong).success).toBe(false);
+  });
+});

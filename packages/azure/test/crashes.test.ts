@@ -1,0 +1,192 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+
+import { source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
+
+let cloud: EmulatedAzure;
+beforeEach(async () => {
+  cloud = await startAzure();
+});
+afterEach(() => cloud[Symbol.asyncDispose]());
+
+const request = { name: 'web-1', family: 'web', version: '1', staged: true, source };
+
+/** The names of what stands of a kind. */
+function standing(kind: 'versions' | 'images' | 'disks' | 'snapshots'): string[] {
+  const own = new RegExp(`/galleries/[^/]+/images/[^/]+/versions/|/galleries/.*/images/|/${kind}/`);
+  return cloud.emulator
+    .ids()
+    .filter((id) => own.test(id) && id.split('/').at(-2) === kind)
+    .filter((id) => !id.endsWith('Microsoft.Compute/images/base'));
+}
+
+/** What can get lost, and how often it may: the adapter asks again. */
+const losses = [
+  ['GalleryImages.CreateOrUpdate', 'after'],
+  ['GalleryImages.CreateOrUpdate', 'before'],
+  ['GalleryImageVersions.CreateOrUpdate', 'after'],
+  ['GalleryImageVersions.CreateOrUpdate', 'before'],
+  ['GalleryImageVersions.Get', 'after'],
+  ['GalleryImageVersions.ListByGalleryImage', 'after'],
+  ['Operations.Get', 'after'],
+] as const;
+
+describe('an answer that gets lost', () => {
+  it.each(losses)('of %s, %s its effect, leaves one image', async (rpc, when) => {
+    const provider = await cloud.provider();
+    const fault = cloud.emulator.faults.add({ rpc, kind: 'drop', when });
+    const image = await provider.images.create({ ...request, idempotencyKey: 'one' });
+    expect(fault.struck).toBe(1);
+    expect(standing('versions')).toEqual([image.ref.id]);
+    expect(image).toMatchObject({ status: 'READY', labels: {}, name: 'web-1' });
+  });
+
+  it('without a key of the caller leaves one image, too', async () => {
+    const provider = await cloud.provider();
+    cloud.emulator.faults.add({
+      rpc: 'GalleryImageVersions.CreateOrUpdate',
+      kind: 'drop',
+      when: 'after',
+    });
+    await provider.images.create(request);
+    expect(standing('versions')).toHaveLength(1);
+    await expect(provider.images.create(request)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  });
+
+  it('leaves one disk, one snapshot, and takes them all away', async () => {
+    const { disks, snapshots, images } = await cloud.provider();
+    const faults = [
+      'Disks.CreateOrUpdate',
+      'Snapshots.CreateOrUpdate',
+      'Disks.Delete',
+      'GalleryImageVersions.Update',
+      'GalleryImageVersions.Delete',
+    ].map((rpc) => cloud.emulator.faults.add({ rpc, kind: 'drop', when: 'after' }));
+    const disk = await disks?.create({ name: 'data', sizeBytes: 2 ** 30 });
+    await snapshots?.create({ name: 'backup', disk: disk?.id ?? '' });
+    expect(standing('disks')).toEqual([disk?.id]);
+    expect(standing('snapshots')).toHaveLength(1);
+    await disks?.delete(disk?.id ?? '');
+    const { ref } = await images.create(request);
+    expect((await images.update(ref.id, { labels: { team: 'web' } })).labels).toEqual({
+      team: 'web',
+    });
+    await images.delete(ref.id);
+    expect([...standing('disks'), ...standing('versions')]).toEqual([]);
+    expect(faults.map(({ struck }) => struck)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  it('because of too many calls is asked for again when Azure says', async () => {
+    const provider = await cloud.provider();
+    const slept: number[] = [];
+    const clock = {
+      now: () => Date.now(),
+      sleep: (ms: number) => {
+        slept.push(ms);
+        return Promise.resolve();
+      },
+    };
+    const patient = await cloud.provider({ clock });
+    const { ref } = await provider.images.create(request);
+    cloud.emulator.faults.add({
+      rpc: 'GalleryImageVersions.Get',
+      kind: 'status',
+      status: 429,
+      retryAfterSeconds: 17,
+    });
+    expect((await patient.images.get(ref.id)).name).toBe('web-1');
+    expect(slept).toEqual([17_000]);
+  });
+});
+
+describe('two processes', () => {
+  it('that make the same image at the same time make one', async () => {
+    const [one, two] = await Promise.all([cloud.provider(), cloud.provider()]);
+    for (const version of ['1', undefined, 'bookworm']) {
+      const name = `web-${version}`;
+      const same = { ...request, version, name, idempotencyKey: 'same' };
+      const before = standing('versions').length;
+      const [a, b] = await Promise.all([one.images.create(same), two.images.create(same)]);
+      expect(a.ref).toEqual(b.ref);
+      expect(standing('versions')).toHaveLength(before + 1);
+    }
+  });
+
+  it('that make other images of a family at the same time make all', async () => {
+    const [one, two] = await Promise.all([cloud.provider(), cloud.provider()]);
+    const names = ['a', 'b', 'c', 'd'];
+    const made = await Promise.all(
+      names.map((name, index) => {
+        const { images } = index % 2 === 0 ? one : two;
+        return images.create({ name, family: 'web', source, idempotencyKey: name });
+      }),
+    );
+    expect(new Set(made.map((image) => image.ref.id)).size).toBe(4);
+    expect(standing('versions')).toHaveLength(4);
+  });
+
+  it('of which one stays behind its list end with one image', async () => {
+    // What the slower of two processes leaves that chose another number for the same image.
+    const provider = await cloud.provider();
+    const same = { name: 'web-9', family: 'web', source, idempotencyKey: 'same' };
+    const first = await provider.images.create(same);
+    const body = cloud.emulator.resource(first.ref.id) ?? {};
+    const late = first.ref.id.replace(/[^/]+$/, '9.9.9');
+    cloud.emulator.seed(late, { ...body, id: late, name: '9.9.9' });
+    const rest = { name: 'web-9', key: JSON.parse(JSON.stringify(body['tags']))['imgkit-key'] };
+    const token = { call: 'images.create', operation: null, target: late, rest };
+    const text = `azure:${Buffer.from(JSON.stringify(token)).toString('base64url')}`;
+    expect(await provider.resume(text)).toMatchObject({ ref: first.ref });
+    expect(standing('versions')).toEqual([first.ref.id]);
+  });
+});
+
+describe('a process that is killed', () => {
+  it.each(['GalleryImages.CreateOrUpdate', 'GalleryImageVersions.CreateOrUpdate'])(
+    'after %s leaves what the next one with its key goes on with',
+    async (rpc) => {
+      const home = await mkdtemp(join(tmpdir(), 'imgkit-azure-kill-'));
+      onTestFinished(() => rm(home, { recursive: true, force: true }));
+      const { endpoint } = cloud.emulator;
+      const run = (...args: string[]) =>
+        spawn(
+          process.execPath,
+          [
+            '--conditions=@imgkit/source',
+            fileURLToPath(new URL('create-program.ts', import.meta.url)),
+            endpoint,
+            'web-1',
+            'the-key',
+            ...args,
+          ],
+          { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } },
+        );
+      // Its request has its effect; the answer never comes, and the process is no more.
+      const stuck = cloud.emulator.faults.add({
+        rpc,
+        kind: 'drop',
+        when: 'after',
+        times: Infinity,
+      });
+      const killed = run(join(home, 'one'));
+      const ended = once(killed, 'exit');
+      while (stuck.struck === 0) await Promise.race([new Promise(setImmediate), ended]);
+      killed.kill('SIGKILL');
+      await ended;
+      stuck.remove();
+
+      const next = await cloud.provider();
+      const image = await next.images.create({ ...request, idempotencyKey: 'the-key' });
+      expect(image).toMatchObject({ status: 'READY', name: 'web-1' });
+      expect(standing('versions')).toEqual([image.ref.id]);
+      expect(standing('images')).toHaveLength(1);
+    },
+    60_000,
+  );
+});

@@ -1,0 +1,131 @@
+import { ImgkitError, type Grant, type Principal, type Provider } from '@imgkit/core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import {
+  gallery,
+  otherSubscription,
+  source,
+  startAzure,
+  type EmulatedAzure,
+} from './emulated-azure.ts';
+
+const robot = '0b0b0b0b-1111-2222-3333-444444444444';
+const person = '1b1b1b1b-1111-2222-3333-444444444444';
+const owner = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
+const wide = { allowWider: true };
+
+let cloud: EmulatedAzure;
+let maker: Provider;
+/** Somebody who owns the other subscription, and nothing of the maker's. */
+let consumer: Provider;
+
+beforeAll(async () => {
+  const scope = `/subscriptions/${otherSubscription}`;
+  cloud = await startAzure({ roles: [{ principal: robot, role: owner, scope }] });
+  maker = await cloud.provider();
+  const token = cloud.emulator.token(robot);
+  const getToken = () => Promise.resolve({ token, expiresOnTimestamp: Date.now() + 3_600_000 });
+  consumer = await cloud.provider({
+    subscription: otherSubscription,
+    credentials: { kind: 'own', credential: { getToken } },
+  });
+});
+afterAll(() => cloud[Symbol.asyncDispose]());
+
+let serial = 0;
+beforeEach(() => {
+  serial += 1;
+});
+
+async function make(): Promise<string> {
+  const family = `web-${serial}`;
+  return (await maker.images.create({ name: family, family, version: '1', source })).ref.id;
+}
+
+async function grants(id: string, provider = maker): Promise<readonly Grant[]> {
+  const found: Grant[] = [];
+  for await (const grant of provider.sharing?.list(id) ?? []) found.push(grant);
+  return found;
+}
+
+const service: Principal = { kind: 'service-account', id: robot };
+
+describe('a grant', () => {
+  it('lets its principal read and use the family, and do nothing else', async () => {
+    const id = await make();
+    await expect(consumer.images.get(id)).rejects.toMatchObject({
+      code: 'PERMISSION_DENIED',
+      providerCode: 'AuthorizationFailed',
+    });
+    await maker.sharing?.grant(id, [service], wide);
+    expect(await consumer.images.get(id)).toMatchObject({
+      project: maker.project,
+      family: `web-${serial}`,
+    });
+    const copy = await consumer.images.create({
+      name: `copy-${serial}`,
+      source: { kind: 'image', image: { provider: 'azure', id } },
+    });
+    expect(copy).toMatchObject({ project: otherSubscription, origin: { id } });
+    await expect(consumer.images.delete(id)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    const change = consumer.deprecation?.set(id, { state: 'OBSOLETE' });
+    await expect(change).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    await maker.sharing?.revoke(id, [service], wide);
+    await maker.sharing?.revoke(id, [service], wide);
+    await expect(consumer.images.get(id)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+  });
+
+  it('is the same however often it is given, by whatever process', async () => {
+    const id = await make();
+    const other = await cloud.provider();
+    const people: Principal[] = [{ kind: 'user', id: person }, service];
+    await Promise.all([
+      maker.sharing?.grant(id, people, wide),
+      other.sharing?.grant(id, people, wide),
+    ]);
+    await maker.sharing?.grant(id, people, wide);
+    const found = await grants(id);
+    expect(found).toHaveLength(2);
+    expect(found).toContainEqual({ principal: people[0], reach: 'family', state: 'ACTIVE' });
+    expect(found).toContainEqual({ principal: service, reach: 'family', state: 'ACTIVE' });
+  });
+
+  it('that somebody gave by hand counts, and can be taken back', async () => {
+    const id = await make();
+    const scope = id.slice(0, id.indexOf('/versions/'));
+    const name = '99999999-8888-4777-8666-555555555555';
+    const url = `${cloud.emulator.endpoint}${scope}/providers/Microsoft.Authorization/roleAssignments/${name}?api-version=2022-04-01`;
+    const roleDefinitionId = `/subscriptions/${maker.project}/providers/Microsoft.Authorization/roleDefinitions/cf7c76d2-98a3-4358-a134-615aa78bf44d`;
+    const properties = { roleDefinitionId, principalId: robot, principalType: 'ServicePrincipal' };
+    await fetch(url, { method: 'PUT', body: JSON.stringify({ properties }) });
+    expect(await grants(id)).toHaveLength(1);
+    await maker.sharing?.grant(id, [service], wide);
+    expect(await grants(id)).toHaveLength(1);
+    await maker.sharing?.revoke(id, [service], wide);
+    expect(await grants(id)).toEqual([]);
+  });
+
+  it('at the gallery reaches every family', async () => {
+    const [id, byGallery] = [await make(), await cloud.provider({ shareBy: 'gallery' })];
+    expect(byGallery.sharing?.traits.unit).toBe('gallery');
+    const narrow = byGallery.sharing?.grant(id, [service]);
+    await expect(narrow).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      hint: expect.stringContaining(gallery),
+    });
+    await byGallery.sharing?.grant(id, [service], wide);
+    expect(await grants(id, byGallery)).toEqual([
+      { principal: service, reach: 'gallery', state: 'ACTIVE' },
+    ]);
+    serial += 1000;
+    expect((await consumer.images.get(await make())).status).toBe('READY');
+    await byGallery.sharing?.revoke(id, [service], wide);
+  });
+
+  it('needs an object id', async () => {
+    const id = await make();
+    const grant = maker.sharing?.grant(id, [{ kind: 'user', id: 'ann@acme.com' }], wide);
+    const error: unknown = await grant?.then(String, (reason: unknown) => reason);
+    expect(ImgkitError.is(error, 'INVALID_ARGUMENT') && error.hint).toContain('object id');
+  });
+});
