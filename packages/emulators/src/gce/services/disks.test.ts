@@ -26,6 +26,10 @@ describe("disks and snapshots, through Google's own client", () => {
     );
     await expect(disk('none', { sourceImage: 'global/images/none' })).rejects.toThrow(/not found/);
     await expect(disk('empty')).rejects.toMatchObject({ httpStatusCode: 409 });
+    const copy = disk('copy', { sourceDisk: `zones/${zone}/disks/empty` });
+    await expect(copy, 'never silently something else').rejects.toThrow(
+      /sourceDisk is not emulated/,
+    );
   });
 
   it('are snapshotted with what a snapshot tells, six times in an hour', async () => {

@@ -14,9 +14,14 @@ import { policyHandlers } from './policies.ts';
 
 const gib = 2 ** 30;
 
+/** What Google makes disks of, and the emulator doesn't. */
+const otherSources = ['sourceDisk', 'sourceStorageObject', 'sourceInstantSnapshot'];
+
 function insert(call: Call): JsonObject {
   const { body, project, location, world } = call;
   call.permit('compute.disks.create', project);
+  const other = otherSources.find((source) => textOf(body, source) !== undefined);
+  if (other !== undefined) throw notEmulated(`A disk with ${other}`);
   const { description, licenses, licenseCodes, guestOsFeatures, architecture } = body;
   const disk = planDisk(call, {
     field: 'resource',

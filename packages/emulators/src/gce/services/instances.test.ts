@@ -69,6 +69,34 @@ describe("instances, through Google's own client", () => {
     expect(JSON.stringify(started)).toContain('"natIP":"198.18.');
   });
 
+  it('are suspended and resumed', async () => {
+    await insert('sleeps');
+    await world.run('instances', 'suspend', { instance: 'sleeps' });
+    expect(await statusOf('sleeps')).toBe('SUSPENDED');
+    const again = world.begin('instances', 'suspend', { instance: 'sleeps' });
+    await expect(again).rejects.toThrow(/not running/);
+    await world.run('instances', 'resume', { instance: 'sleeps' });
+    expect(await statusOf('sleeps')).toBe('RUNNING');
+    const resumed = world.begin('instances', 'resume', { instance: 'sleeps' });
+    await expect(resumed).rejects.toThrow(/not suspended/);
+  });
+
+  it('are for those who may', async () => {
+    const path = `zones/${zone}/instances/guarded`;
+    await insert('guarded');
+    const asAnn = async (role: string | undefined, method: string): Promise<number> => {
+      const bindings = role === undefined ? [] : [{ role, members: ['user:ann@acme.com'] }];
+      world.emulator.project(project).setBindings(bindings);
+      const headers = { authorization: `Bearer ${world.emulator.token('user:ann@acme.com')}` };
+      const root = `${world.emulator.endpoint}/compute/v1/projects/${project}`;
+      return (await fetch(`${root}/${path}`, { method, headers })).status;
+    };
+    expect(await asAnn(undefined, 'GET')).toBe(403);
+    expect(await asAnn('roles/compute.viewer', 'GET')).toBe(200);
+    expect(await asAnn('roles/compute.viewer', 'DELETE')).toBe(403);
+    expect(await asAnn('roles/compute.instanceAdmin.v1', 'DELETE')).toBe(200);
+  });
+
   it.each([
     ['no disk', { disks: [] }, /At least one disk/],
     ['no boot disk', { disks: [{ initializeParams: {} }] }, /Boot disk must be the first/],

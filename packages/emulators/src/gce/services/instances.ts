@@ -81,6 +81,27 @@ const reset = change('reset', ({ world }, record) => {
   };
 });
 
+const suspend = change('suspend', ({ world }, record) => {
+  if (world.hardware) throw notEmulated('Suspending a real machine');
+  if (record.resource['status'] !== 'RUNNING') {
+    throw badRequest(`The resource '${record.link}' is not running.`);
+  }
+  record.resource['status'] = 'SUSPENDING';
+  return async () => {
+    await halt(world, record, true);
+    record.resource['status'] = 'SUSPENDED';
+    record.resource['lastSuspendedTimestamp'] = timestamp(world.clock.now());
+  };
+});
+
+const resume = change('resume', ({ world }, record) => {
+  if (record.resource['status'] !== 'SUSPENDED') {
+    throw badRequest(`The resource '${record.link}' is not suspended.`);
+  }
+  record.resource['status'] = 'PROVISIONING';
+  return () => run(world, record);
+});
+
 const setMetadata = change('setMetadata', ({ body }, { resource }) => {
   const problem = metadataProblem(body);
   if (problem !== undefined) throw invalid('metadata', '', problem);
@@ -205,6 +226,8 @@ export const instances: Service = {
   Start: start,
   Stop: stop,
   Reset: reset,
+  Suspend: suspend,
+  Resume: resume,
   SetMetadata: setMetadata,
   SetLabels: setLabelsHandler(instanceType),
   SetDiskAutoDelete: setDiskAutoDelete,
