@@ -31,6 +31,7 @@ import {
   makeResource,
   readResource,
   resumeResource,
+  settled,
 } from './resources.ts';
 import { restoreInstance } from './restore.ts';
 
@@ -76,7 +77,7 @@ export class GceMachineImages implements MachineImages {
     const instances = instanceKind(context.provider);
     context.onResume('machineImages.restore', async (token, control) => {
       await context.wait(control, token, 'making the instance');
-      return instances.show(await readResource(context, instances, token.target, control));
+      return instances.show(await settled(context, instances, token.target, ['PENDING'], control));
     });
   }
 

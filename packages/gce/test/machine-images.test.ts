@@ -245,6 +245,17 @@ describe('a restored machine', () => {
     expect(host, 'no external address; the ports are still known').toMatch(/^10\./);
   });
 
+  it('goes on being made, and its machine image, from a token', async () => {
+    const { provider } = await cloud.provider();
+    const instance = await source('to-resume');
+    const making = gce.machineImages.create({ name: 'resumed', instance });
+    const whole = await provider.resume(await making.token());
+    expect(whole).toMatchObject({ id: (await making).id, status: 'READY' });
+    const restoring = gce.machineImages.restore({ machineImage, name: 'resumed' });
+    const one = await provider.resume(await restoring.token());
+    expect(one).toMatchObject({ id: (await restoring).id, status: 'RUNNING' });
+  });
+
   it('loses its external address alone', async () => {
     const providerOptions = { externalAddress: false };
     const one = await gce.machineImages.restore({ machineImage, name: 'inside', providerOptions });
