@@ -70,6 +70,8 @@ describe('the adapters', () => {
     expect(unlikeAdapters('acme', without('mapping.ts'))).toEqual([
       'packages/acme has no src/mapping.ts',
     ]);
+    const folder = [...without('mapping.ts'), acme('src/mapping/image.ts')];
+    expect(unlikeAdapters('acme', folder)).toEqual([]);
   });
 
   it('bind in one file, and take core and inversify from their user', () => {

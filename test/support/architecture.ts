@@ -69,6 +69,10 @@ export function adapters(files: readonly SourceFile[]): string[] {
 /** What every adapter has; a capability's file comes on top for each that it binds. */
 const adapterFiles = ['index', 'plugin', 'options', 'mapping', 'errors', 'images', 'owned'];
 
+/** The mapping of a large cloud has a file for each kind of resource. */
+const mayBeFolder = (file: string, sources: ReadonlyMap<string, string>) =>
+  file === 'mapping' && [...sources.keys()].some((path) => path.startsWith('mapping/'));
+
 /**
  * What makes an adapter unlike the others.
  *
@@ -87,9 +91,8 @@ export function unlikeAdapters(name: string, files: readonly SourceFile[]): stri
     .filter((token) => capabilityNames.some((capability) => capability === token))
     .map((token) => token.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
   const missing = [...adapterFiles, ...capabilities]
-    .map((file) => `${file}.ts`)
-    .filter((file) => !sources.has(file))
-    .map((file) => `${folder} has no src/${file}`);
+    .filter((file) => !sources.has(`${file}.ts`) && !mayBeFolder(file, sources))
+    .map((file) => `${folder} has no src/${file}.ts`);
   const binding = [...sources]
     .filter(([path, text]) => path !== 'plugin.ts' && /\bnew ContainerModule\b/.test(text))
     .map(([path]) => `${folder} has bindings in src/${path}`);
