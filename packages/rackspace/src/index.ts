@@ -1,1 +1,3 @@
-export {};
+export { isGlanceImage, type GlanceImage } from './glance/glance-image.ts';
+export type { RackspaceOptions } from './options.ts';
+export { rackspace } from './plugin.ts';

@@ -1,0 +1,184 @@
+import { ImgkitError, type CallOptions } from '@imgkit/core';
+import { z } from 'zod';
+
+import { statusOf } from '../errors.ts';
+import type { ServiceClient } from '../http/service-client.ts';
+import {
+  glanceImage,
+  glanceMember,
+  glancePage,
+  type GlanceImage,
+  type GlanceMember,
+} from './glance-image.ts';
+
+/** One change of an image's properties; names are whole properties, not pointers. */
+export type PropertyChange =
+  | { readonly set: string; readonly value: string | boolean | number | readonly string[] }
+  | { readonly remove: string };
+
+/** Which of an image's members' answers. */
+export type MemberStatus = 'pending' | 'accepted' | 'rejected';
+
+/** The calls of Glance that are used. https://docs.openstack.org/api-ref/image/v2/ */
+export class Glance {
+  readonly #service: ServiceClient;
+
+  constructor(service: ServiceClient) {
+    this.#service = service;
+  }
+
+  /** Whether images can be hidden, and carry hashes other than MD5. Clouds that don't tell are believed not to. */
+  async canHide(options?: CallOptions): Promise<boolean> {
+    return (await this.#service.speaks([2, 7], options)) === true;
+  }
+
+  get(id: string, options?: CallOptions): Promise<GlanceImage> {
+    return this.#service.json({ method: 'GET', path: pathOf(id), ...options }, glanceImage);
+  }
+
+  /** One page; `next` is the marker of the page behind it. */
+  async page(
+    query: URLSearchParams,
+    options?: CallOptions,
+  ): Promise<{ readonly images: readonly GlanceImage[]; readonly hasMore: boolean }> {
+    const page = await this.#service.json(
+      { method: 'GET', path: '/images', query, ...options },
+      glancePage,
+    );
+    return { images: page.images, hasMore: page.next !== undefined };
+  }
+
+  /** Makes an image without data. With an id in it, making it twice is a conflict. */
+  create(body: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<GlanceImage> {
+    return this.#service.json(
+      { method: 'POST', path: '/images', json: body, ...options },
+      glanceImage,
+    );
+  }
+
+  /** Sends an image's data; a call of that kind can't be repeated with the same stream. */
+  async upload(
+    id: string,
+    stream: ReadableStream<Uint8Array>,
+    options?: CallOptions,
+  ): Promise<void> {
+    const headers = { 'content-type': 'application/octet-stream' };
+    const path = `${pathOf(id)}/file`;
+    await this.#service.done({ method: 'PUT', path, headers, stream, ...options });
+  }
+
+  async download(id: string, options?: CallOptions): Promise<ReadableStream<Uint8Array>> {
+    const path = `${pathOf(id)}/file`;
+    const headers = { accept: 'application/octet-stream' };
+    const response = await this.#service.send({ method: 'GET', path, headers, ...options });
+    if (response.body !== null) return response.body;
+    throw new ImgkitError('FAILED_PRECONDITION', `image "${id}" has no data`, { resource: id });
+  }
+
+  /** Has the cloud fetch an image's data. */
+  async importFrom(id: string, uri: string, options?: CallOptions): Promise<void> {
+    const json = { method: { name: 'web-download', uri } };
+    const path = `${pathOf(id)}/import`;
+    await this.#service.done({ method: 'POST', path, json, ...options });
+  }
+
+  /** The ways in which the cloud takes data; none where it knows no imports. */
+  async importMethods(options?: CallOptions): Promise<readonly string[]> {
+    const schema = z.object({ 'import-methods': z.object({ value: z.array(z.string()) }) });
+    try {
+      const answer = await this.#service.json(
+        { method: 'GET', path: '/info/import', ...options },
+        schema,
+      );
+      return answer['import-methods'].value;
+    } catch (error) {
+      if (statusOf(error) === 404) return [];
+      throw error;
+    }
+  }
+
+  /** Why the last import failed, in the cloud's words. */
+  async importFailure(id: string, options?: CallOptions): Promise<string | undefined> {
+    const schema = z.object({
+      tasks: z.array(z.object({ status: z.string(), message: z.string().nullish() })),
+    });
+    try {
+      const { tasks } = await this.#service.json(
+        { method: 'GET', path: `${pathOf(id)}/tasks`, ...options },
+        schema,
+      );
+      return tasks.find(({ status }) => status === 'failure')?.message ?? undefined;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Changes properties: setting what is there already replaces it.
+   *
+   * @throws {@link ImgkitError} with `FAILED_PRECONDITION` if what shall be removed isn't there.
+   */
+  change(
+    id: string,
+    changes: readonly PropertyChange[],
+    options?: CallOptions,
+  ): Promise<GlanceImage> {
+    const json = changes.map((change) =>
+      'set' in change
+        ? { op: 'add', path: pointer(change.set), value: change.value }
+        : { op: 'remove', path: pointer(change.remove) },
+    );
+    const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
+    // Repeated, a removal that was done finds nothing: the caller reads again what there is.
+    return this.#service.json(
+      { method: 'PATCH', path: pathOf(id), json, headers, safe: true, ...options },
+      glanceImage,
+    );
+  }
+
+  /** Puts an image out of use, and back. */
+  async setActive(id: string, active: boolean, options?: CallOptions): Promise<void> {
+    const path = `${pathOf(id)}/actions/${active ? 'reactivate' : 'deactivate'}`;
+    await this.#service.done({ method: 'POST', path, safe: true, ...options });
+  }
+
+  async delete(id: string, options?: CallOptions): Promise<void> {
+    await this.#service.done({ method: 'DELETE', path: pathOf(id), ...options });
+  }
+
+  async members(id: string, options?: CallOptions): Promise<readonly GlanceMember[]> {
+    const schema = z.object({ members: z.array(glanceMember) });
+    const path = `${pathOf(id)}/members`;
+    return (await this.#service.json({ method: 'GET', path, ...options }, schema)).members;
+  }
+
+  async addMember(id: string, member: string, options?: CallOptions): Promise<void> {
+    const path = `${pathOf(id)}/members`;
+    await this.#service.done({ method: 'POST', path, json: { member }, safe: true, ...options });
+  }
+
+  async removeMember(id: string, member: string, options?: CallOptions): Promise<void> {
+    const path = `${pathOf(id)}/members/${encodeURIComponent(member)}`;
+    await this.#service.done({ method: 'DELETE', path, ...options });
+  }
+
+  async answer(
+    id: string,
+    member: string,
+    status: MemberStatus,
+    options?: CallOptions,
+  ): Promise<void> {
+    const path = `${pathOf(id)}/members/${encodeURIComponent(member)}`;
+    await this.#service.done({ method: 'PUT', path, json: { status }, safe: true, ...options });
+  }
+}
+
+function pathOf(id: string): string {
+  return `/images/${encodeURIComponent(id)}`;
+}
+
+/** https://www.rfc-editor.org/rfc/rfc6901 */
+function pointer(property: string): string {
+  return `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}

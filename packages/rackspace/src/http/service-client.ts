@@ -1,0 +1,195 @@
+import { ImgkitError, type CallOptions, type Retrier } from '@imgkit/core';
+import type { z } from 'zod';
+
+import type { ServiceSettings } from '../configuration/cloud-settings.ts';
+import { protocolError, statusOf } from '../errors.ts';
+import { findEndpoint } from '../identity/catalog.ts';
+import type { Session } from '../identity/session.ts';
+import { abortable } from './abortable.ts';
+import { readJson, type HttpRequest } from './transport.ts';
+import {
+  hasVersion,
+  isAtLeast,
+  readVersions,
+  serviceRoot,
+  type OfferedVersion,
+  type Version,
+} from './version-document.ts';
+
+/** One call of a service; its path begins with a slash and goes behind the service's address. */
+export interface ServiceRequest extends CallOptions {
+  readonly method: HttpRequest['method'];
+  readonly path: string;
+  readonly query?: URLSearchParams | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as it comes; a call with a stream is made once. */
+  readonly stream?: ReadableStream<Uint8Array> | undefined;
+  /** Whether making the call twice does no harm. Reading and deleting never do. */
+  readonly safe?: boolean | undefined;
+  /** How long the answer may take, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Which service a {@link ServiceClient} is for. */
+export interface ServiceClientOptions {
+  readonly session: Session;
+  readonly retrier: Retrier;
+  /** Its type in the catalogue: `image`, `compute`. */
+  readonly type: string;
+  /** What is put behind an address that names no version: `v2`, `v2.1`. */
+  readonly version: string;
+  readonly settings: ServiceSettings;
+}
+
+/** What a service said of itself. */
+interface Discovered {
+  /** The address that paths go behind. */
+  readonly base: string;
+  readonly versions: readonly OfferedVersion[];
+}
+
+/** For how long a token must still live when an upload begins, in milliseconds. */
+const uploadMs = 10 * 60_000;
+
+/** Calls one service: at the address of the catalogue, with a token that works, again where that may help. */
+export class ServiceClient {
+  readonly #options: ServiceClientOptions;
+  #discovery: Promise<Discovered> | undefined;
+
+  constructor(options: ServiceClientOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a call whose answer is JSON. */
+  async json<T>(request: ServiceRequest, schema: z.ZodType<T>): Promise<T> {
+    const response = await this.send(request);
+    const what = `${request.method} ${request.path}`;
+    const parsed = schema.safeParse(await readJson(response, what));
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    throw protocolError(what, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+  }
+
+  /** Makes a call whose answer doesn't matter. */
+  async done(request: ServiceRequest): Promise<void> {
+    const response = await this.send(request);
+    await response.body?.cancel();
+  }
+
+  /**
+   * Makes a call.
+   *
+   * @throws {@link ImgkitError} of a refusal, after the tries that the kit's policy allows.
+   */
+  async send(request: ServiceRequest): Promise<Response> {
+    const { method, signal, stream } = request;
+    const reads = method === 'GET' || method === 'HEAD' || method === 'DELETE';
+    const safe = stream === undefined && (request.safe ?? reads);
+    return this.#options.retrier.run(() => this.#once(request), { safe, signal });
+  }
+
+  /** Whether the service speaks `least` or a later minor version; `undefined` when it doesn't tell. */
+  async speaks(least: Version, options?: CallOptions): Promise<boolean | undefined> {
+    const { versions } = await this.#discover(options);
+    if (versions.length === 0) return undefined;
+    return versions.some(({ version }) => isAtLeast(version, least));
+  }
+
+  /** Whether the service understands a microversion. */
+  async understands(wanted: Version, options?: CallOptions): Promise<boolean> {
+    const { versions } = await this.#discover(options);
+    return versions.some(
+      ({ microversions: range }) =>
+        range !== undefined && isAtLeast(range.most, wanted) && isAtLeast(wanted, range.least),
+    );
+  }
+
+  /** A refused token is replaced, and the call repeated, once. */
+  async #once(request: ServiceRequest): Promise<Response> {
+    const { session } = this.#options;
+    const { signal, stream } = request;
+    const { base } = await this.#discover({ signal });
+    const forMs = stream === undefined ? undefined : uploadMs;
+    const token = await session.token({ signal, forMs });
+    const send = (secret: string): Promise<Response> =>
+      session.send({
+        method: request.method,
+        url: `${base}${request.path}${queryOf(request.query)}`,
+        headers: {
+          'x-auth-token': secret,
+          ...(request.json !== undefined && { 'content-type': 'application/json' }),
+          ...request.headers,
+        },
+        body: stream ?? (request.json === undefined ? undefined : JSON.stringify(request.json)),
+        timeoutMs: request.timeoutMs,
+        signal,
+      });
+    try {
+      return await send(token.secret.reveal());
+    } catch (error) {
+      // A stream is used up.
+      if (statusOf(error) !== 401 || stream !== undefined) throw error;
+      const other = await session.replace(token, { signal });
+      return send(other.secret.reveal());
+    }
+  }
+
+  async #discover(options?: CallOptions): Promise<Discovered> {
+    this.#discovery ??= this.#ask().catch((error: unknown) => {
+      this.#discovery = undefined;
+      throw error;
+    });
+    return abortable(this.#discovery, options?.signal);
+  }
+
+  async #ask(): Promise<Discovered> {
+    const { session, type, version, settings } = this.#options;
+    const { region, interface: face } = session.settings;
+    const token = await session.token();
+    const url =
+      settings.endpoint?.replace(/\/+$/, '') ??
+      findEndpoint(token.catalog, {
+        type,
+        name: settings.name,
+        region: region ?? token.defaultRegion,
+        interface: face,
+      });
+    const base = hasVersion(url) ? url : `${url}/${version}`;
+    return { base, versions: await this.#versions(base) };
+  }
+
+  /** Services describe themselves at their root, and each version at its own; some clouds show neither. */
+  async #versions(base: string): Promise<OfferedVersion[]> {
+    const { session, retrier } = this.#options;
+    const root = serviceRoot(base);
+    const segment = /\/v\d+(?:\.\d+)?(?=\/|$)/.exec(base.slice(root.length))?.[0] ?? '';
+    const found: OfferedVersion[] = [];
+    for (const url of [`${root}/`, `${root}${segment}/`]) {
+      try {
+        const response = await retrier.run(
+          () => session.send({ method: 'GET', url, accept: [300] }),
+          { safe: true },
+        );
+        found.push(...readVersions(await readJson(response, url)));
+      } catch (error) {
+        if (!isClosed(error)) throw error;
+      }
+      if (found.length > 0) break;
+    }
+    return found;
+  }
+}
+
+/** A service that doesn't tell its versions still works. */
+function isClosed(error: unknown): boolean {
+  if (ImgkitError.is(error, 'PROTOCOL')) return true;
+  const status = statusOf(error);
+  return status !== undefined && status >= 400 && status < 500 && status !== 429;
+}
+
+function queryOf(query: URLSearchParams | undefined): string {
+  const text = query?.toString() ?? '';
+  return text === '' ? '' : `?${text}`;
+}

@@ -1,0 +1,147 @@
+import {
+  ImgkitError,
+  type CallOptions,
+  type CreateImageRequest,
+  type Image,
+  type ImageFilter,
+  type Images,
+  type ImagesTraits,
+  type ImageSource,
+  type ImageUpdate,
+  type Operation,
+} from '@imgkit/core';
+import { z } from 'zod';
+
+import { labelProperty, properties, toImage, toLabels } from './mapping.ts';
+import { captureServer } from './resources/capture.ts';
+import type { CloudContext } from './resources/context.ts';
+import { diskFormats } from './resources/disk-format.ts';
+import { changeImage, findImage, visibleImage } from './resources/image-access.ts';
+import { draftProperties, hiddenAs } from './resources/image-body.ts';
+import { makeImage } from './resources/image-creation.ts';
+import { followImage } from './resources/image-waiting.ts';
+import { deleteImage } from './resources/image-deletion.ts';
+import { listImages } from './resources/image-listing.ts';
+import {
+  checkImageRequest,
+  checkLabels,
+  checkTexts,
+  familyName,
+  invalid,
+  resourceName,
+} from './resources/rules.ts';
+import {
+  preparedFile,
+  preparedImage,
+  type ImageProviderOptions,
+  type PreparedSource,
+} from './resources/sources.ts';
+
+const sources = ['file', 'image', 'instance'] as const;
+
+const providerOptions = z.strictObject({ diskFormat: z.enum(diskFormats).optional() });
+
+/** The images of a project in Glance. */
+export class RackspaceImages implements Images {
+  readonly traits: ImagesTraits = {
+    sources,
+    imageName: resourceName,
+    familyName,
+    digests: false,
+  };
+  readonly #context: CloudContext;
+
+  constructor(context: CloudContext) {
+    this.#context = context;
+    context.onResume('images.create', (id, options) =>
+      context.operation('resume', id, options, (control) => {
+        control.accepted(`images.create ${id}`);
+        return followImage(context, id, control);
+      }),
+    );
+    context.onResume('images.delete', (id, options) => this.delete(id, options));
+  }
+
+  async get(id: string, options?: CallOptions): Promise<Image> {
+    const context = this.#context;
+    return context.call('images.get', id, options, async () =>
+      toImage(await visibleImage(context, id, options), context),
+    );
+  }
+
+  list(filter: ImageFilter = {}, options?: CallOptions): AsyncIterable<Image> {
+    return listImages(this.#context, 'images.list', filter, options);
+  }
+
+  create(request: CreateImageRequest, options?: CallOptions): Operation<Image> {
+    const context = this.#context;
+    const operation = 'images.create';
+    return context.operation(operation, request.name, options, async (control) => {
+      checkImageRequest(request);
+      const own = checkProviderOptions(request.providerOptions);
+      const { source } = request;
+      if (source?.kind === 'instance')
+        return captureServer(context, { ...request, source }, control);
+      const prepared = await this.#prepare(source, own, control.signal);
+      const body = {
+        name: request.name,
+        visibility: 'private',
+        ...prepared.members,
+        ...draftProperties(request, context.provider, prepared.inheritance),
+        ...(await hiddenAs(context, request, control.signal)),
+      };
+      return makeImage(context, { operation, request, body, data: prepared.data }, control);
+    });
+  }
+
+  async update(id: string, changes: ImageUpdate, options?: CallOptions): Promise<Image> {
+    const context = this.#context;
+    return context.call('images.update', id, options, async () => {
+      checkTexts(changes);
+      checkLabels(changes.labels);
+      const changed = await changeImage(
+        context,
+        id,
+        (image) => {
+          const wanted: Record<string, string | undefined> = {};
+          for (const [key, value] of Object.entries(changes.labels ?? {}))
+            wanted[labelProperty(key)] = value ?? undefined;
+          if (changes.description !== undefined)
+            wanted[properties.description] = changes.description;
+          checkLabels({ ...toLabels(image), ...changes.labels });
+          return wanted;
+        },
+        options,
+      );
+      return toImage(changed, context);
+    });
+  }
+
+  delete(id: string, options?: CallOptions): Operation<void> {
+    const context = this.#context;
+    return context.operation('images.delete', id, options, async (control) => {
+      control.accepted(`images.delete ${id}`);
+      const image = await findImage(context, id, control);
+      if (image !== undefined) await deleteImage(context, image, control);
+    });
+  }
+
+  async #prepare(
+    source: ImageSource,
+    own: ImageProviderOptions,
+    signal: AbortSignal,
+  ): Promise<PreparedSource> {
+    if (source?.kind === 'file') return preparedFile(this.#context, source.file, own, { signal });
+    if (source?.kind === 'image') return preparedImage(this.#context, source, { signal });
+    throw new ImgkitError('UNSUPPORTED', `no image can be made of a ${source?.kind} here`, {
+      hint: `Make it of one of these: ${sources.join(', ')}.`,
+    });
+  }
+}
+
+function checkProviderOptions(given: CreateImageRequest['providerOptions']): ImageProviderOptions {
+  const checked = providerOptions.safeParse(given ?? {});
+  if (checked.success) return checked.data;
+  const [issue] = checked.error.issues;
+  throw invalid(`providerOptions can't be taken: ${issue?.message ?? ''}`, 'Give diskFormat only.');
+}

@@ -1,0 +1,77 @@
+import type { Clock, ProviderParts, Retrier } from '@imgkit/core';
+
+import { connect } from './client.ts';
+import { cloudSettings } from './configuration/cloud-settings.ts';
+import { RackspaceDeprecation } from './deprecation.ts';
+import { located } from './errors.ts';
+import { RackspaceImages } from './images.ts';
+import { RackspaceLimits } from './limits.ts';
+import type { RackspaceOptions } from './options.ts';
+import { RackspaceOwnedResources } from './owned.ts';
+import { RackspacePublishing } from './publishing.ts';
+import { CloudContext } from './resources/context.ts';
+import { RackspaceSharing } from './sharing.ts';
+import { RackspaceTransfer } from './transfer.ts';
+import { RackspaceUsage } from './usage.ts';
+
+/** What of the contract this provider has. */
+export const capabilities = [
+  'deprecation',
+  'publishing',
+  'sharing',
+  'transfer',
+  'usage',
+  'limits',
+] as const;
+
+/** The parts of this provider. */
+export type RackspaceParts = Required<
+  Pick<ProviderParts, 'images' | 'owned' | 'connection' | (typeof capabilities)[number]>
+>;
+
+/** What the kit gives. */
+export interface KitParts {
+  readonly retrier: Retrier;
+  readonly clock: Clock;
+}
+
+/**
+ * Puts one provider together. The cloud is asked only when the configuration names no project by its id:
+ * ids are what images belong to and are shared with.
+ */
+export async function createParts(
+  provider: string,
+  options: RackspaceOptions,
+  { retrier, clock }: KitParts,
+): Promise<RackspaceParts> {
+  try {
+    const settings = await cloudSettings(options);
+    const client = connect(settings, retrier);
+    const { glance, nova } = client;
+    const project = settings.project?.id ?? (await client.project());
+    const context = new CloudContext({ provider, project, glance, nova, clock });
+    const images = new RackspaceImages(context);
+    return {
+      images,
+      deprecation: new RackspaceDeprecation(context),
+      publishing: new RackspacePublishing(context),
+      sharing: new RackspaceSharing(context, options.everyone ?? 'community'),
+      transfer: new RackspaceTransfer(context),
+      usage: new RackspaceUsage(context),
+      limits: new RackspaceLimits(context),
+      owned: new RackspaceOwnedResources(provider, { image: images }),
+      connection: {
+        project,
+        check: (given) =>
+          context.call('check', undefined, given, async () => {
+            await client.project(given);
+            await glance.page(new URLSearchParams({ limit: '1' }), given);
+          }),
+        sameId: (a, b) => a.toLowerCase() === b.toLowerCase(),
+        resume: (token, given) => context.resume(token, given),
+      },
+    };
+  } catch (error) {
+    throw located(error, { provider, operation: 'connect', resource: undefined });
+  }
+}

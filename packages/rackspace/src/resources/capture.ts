@@ -1,0 +1,254 @@
+import { createHash, randomUUID } from 'node:crypto';
+
+import {
+  ImgkitError,
+  ownershipLabels,
+  type CreateImageRequest,
+  type Image,
+  type ImageSource,
+  type OperationControl,
+} from '@imgkit/core';
+
+import { notFound, statusOf } from '../errors.ts';
+import type { GlanceImage } from '../glance/glance-image.ts';
+import { isOurs, labelProperty, properties, toImage } from '../mapping.ts';
+import type { NovaServer } from '../nova/nova-server.ts';
+import type { CloudContext } from './context.ts';
+import { changeImage, findImage } from './image-access.ts';
+import { draftProperties, hiddenAs } from './image-body.ts';
+import { checkFree, undo } from './image-creation.ts';
+import { finishImage } from './image-finish.ts';
+import { thisProcess } from './image-maker.ts';
+
+/** An image of the boot disk of an instance. */
+export type CaptureRequest = CreateImageRequest & {
+  readonly source: ImageSource & { readonly kind: 'instance' };
+};
+
+/** Nova takes values of up to 255 characters. */
+const maxMetadata = 255;
+
+/**
+ * Makes an image of a server. The cloud chooses its id, and gives it all that the server's own image had:
+ * what of that was ours is taken off again before the image is READY.
+ */
+export async function captureServer(
+  context: CloudContext,
+  request: CaptureRequest,
+  control: OperationControl,
+): Promise<Image> {
+  const { signal } = control;
+  const key = digest(context.project, request.idempotencyKey ?? randomUUID());
+  const { id, isNew } = await context.locks.alone(`image name ${request.name}`, () =>
+    begin(context, request, key, signal),
+  );
+  control.accepted(`images.create ${id}`);
+  control.progress('the cloud copies the disk');
+  try {
+    await arrived(context, id, request.source.instance, signal);
+    const image = await cleaned(context, id, request, key, signal);
+    return toImage(await finishImage(context, image, control), context);
+  } catch (error) {
+    if (isNew) await undo(context, id, error);
+    throw error;
+  }
+}
+
+async function begin(
+  context: CloudContext,
+  request: CaptureRequest,
+  key: string,
+  signal: AbortSignal,
+): Promise<{ readonly id: string; readonly isNew: boolean }> {
+  const { name, source } = request;
+  const known = await withKey(context, key, signal);
+  if (known !== undefined) return { id: known.id, isNew: false };
+  await checkFree(context, name, '', signal);
+  const server = await ready(context, source, signal);
+  const metadata = await firstMetadata(context, request, server, key, signal);
+  try {
+    const id = await context.nova.createImage(server.id, { name, metadata }, { signal });
+    return { id, isNew: true };
+  } catch (error) {
+    // The answer was lost, or another process was faster: the key tells. A refusal comes after the image was
+    // made, too: nobody will ever fill that one.
+    const made = await withKey(context, key, undefined).catch(() => undefined);
+    const isMine = made?.[properties.maker] === thisProcess();
+    const isBusy = statusOf(error) === 409 || /UnexpectedTaskState/.test(String(error));
+    const isLost =
+      !isBusy && (ImgkitError.is(error, 'UNAVAILABLE') || ImgkitError.is(error, 'TIMEOUT'));
+    if (made !== undefined && (isLost || !isMine)) return { id: made.id, isNew: isMine };
+    if (made !== undefined) await undo(context, made.id, error);
+    if (isBusy)
+      throw new ImgkitError('UNAVAILABLE', `instance "${server.id}" is busy`, {
+        resource: server.id,
+        hint: 'Another image is being made of it, or it changes its state: try again later.',
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** The server, as its disk may be taken. */
+async function ready(
+  context: CloudContext,
+  { instance, whenRunning = 'refuse' }: CaptureRequest['source'],
+  signal: AbortSignal,
+): Promise<NovaServer> {
+  const get = async (): Promise<NovaServer> => {
+    try {
+      return await context.nova.get(instance, { signal });
+    } catch (error) {
+      throw ImgkitError.is(error, 'NOT_FOUND') ? notFound('instance', instance) : error;
+    }
+  };
+  const server = await get();
+  if (server.image === '' || server.image === null)
+    throw new ImgkitError('UNSUPPORTED', `instance "${instance}" boots from a volume`, {
+      resource: instance,
+      hint: 'Make the image of the volume with the cloud’s own tools.',
+    });
+  if (server.status === 'SHUTOFF' || whenRunning === 'flush') return server;
+  if (whenRunning === 'refuse')
+    throw new ImgkitError('FAILED_PRECONDITION', `instance "${instance}" is ${server.status}`, {
+      resource: instance,
+      hint: 'Stop it first, or say what shall happen: whenRunning: "stop" or "flush".',
+    });
+  await context.nova.act(instance, 'os-stop', { signal });
+  return context.poll(async () => {
+    const now = await get();
+    if (now.status === 'ERROR') throw broken(now);
+    return now.status === 'SHUTOFF' ? now : undefined;
+  }, signal);
+}
+
+/** What the image is to have from the first moment; what it would inherit of ours is made void. */
+async function firstMetadata(
+  context: CloudContext,
+  request: CaptureRequest,
+  { image }: NovaServer,
+  key: string,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const parent = typeof image === 'object' && image !== null ? image.id : undefined;
+  const known = parent === undefined ? undefined : await findImage(context, parent, { signal });
+  const inherited = Object.keys(known ?? {}).filter(isOurs);
+  const metadata: Record<string, string> = {};
+  for (const name of inherited) metadata[name] = '';
+  metadata[properties.description] = '';
+  for (const label of Object.values(ownershipLabels)) metadata[labelProperty(label)] = '';
+  const drafted = {
+    ...draftProperties(request, context.provider, { parent }),
+    [properties.key]: key,
+  };
+  for (const [name, value] of Object.entries(drafted)) {
+    if (value.length <= maxMetadata) metadata[name] = value;
+  }
+  return metadata;
+}
+
+/** Waits until the image has its data, and the server is free again. */
+async function arrived(
+  context: CloudContext,
+  id: string,
+  instance: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await context.poll(async () => {
+    const image = await findImage(context, id, { signal });
+    if (
+      image === undefined ||
+      !['queued', 'saving', 'active', 'deactivated'].includes(image.status)
+    )
+      throw new ImgkitError(
+        'OPERATION_FAILED',
+        `the cloud made no image of instance "${instance}": it is ${image?.status ?? 'gone'}`,
+        { resource: instance, hint: 'See the instance’s own list of actions for the reason.' },
+      );
+    const server = await context.nova.get(instance, { signal }).catch((error: unknown) => {
+      if (ImgkitError.is(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    });
+    if (server?.status === 'ERROR') throw broken(server);
+    const isFree = !server?.['OS-EXT-STS:task_state']?.startsWith('image_');
+    if (isFree && (image.status === 'active' || image.status === 'deactivated')) return true;
+    // A server that does nothing any more makes no image.
+    if (
+      isFree &&
+      server !== undefined &&
+      image.status === 'queued' &&
+      (await isIdle(context, id, signal))
+    )
+      throw new ImgkitError('OPERATION_FAILED', `instance "${instance}" gave up making an image`, {
+        resource: instance,
+        hint: 'See the instance’s own list of actions for the reason.',
+      });
+    return undefined;
+  }, signal);
+}
+
+/** Between the acceptance and the first byte both may look idle for a moment. */
+async function isIdle(context: CloudContext, id: string, signal: AbortSignal): Promise<boolean> {
+  await context.sleep(5_000, signal);
+  return (await findImage(context, id, { signal }))?.status === 'queued';
+}
+
+/** Takes off what came with the server's image, and puts on what didn't fit into the first call. */
+async function cleaned(
+  context: CloudContext,
+  id: string,
+  request: CaptureRequest,
+  key: string,
+  signal: AbortSignal,
+): Promise<GlanceImage> {
+  return changeImage(
+    context,
+    id,
+    async (image) => {
+      if (!image[properties.unfinished]) return {};
+      const parent = image[properties.parent];
+      const drafted = draftProperties(request, context.provider, {
+        parent: typeof parent === 'string' && parent !== '' ? parent : undefined,
+      });
+      const stale = Object.keys(image).filter(
+        (name) => isOurs(name) || name === properties.description,
+      );
+      return {
+        ...Object.fromEntries(stale.map((name) => [name, undefined])),
+        ...drafted,
+        [properties.key]: key,
+        ...(await hiddenAs(context, request, signal)),
+      };
+    },
+    { signal },
+  );
+}
+
+/** The image that this key has made already. */
+async function withKey(
+  context: CloudContext,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<GlanceImage | undefined> {
+  for (const hidden of ['false', 'true']) {
+    const query = new URLSearchParams({ owner: context.project, [properties.key]: key });
+    if (await context.glance.canHide({ signal })) query.set('os_hidden', hidden);
+    const { images } = await context.glance.page(query, { signal });
+    if (images[0] !== undefined) return images[0];
+  }
+  return undefined;
+}
+
+function digest(project: string, key: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([project, key]))
+    .digest('hex');
+}
+
+function broken({ id, fault }: NovaServer): ImgkitError {
+  return new ImgkitError(
+    'OPERATION_FAILED',
+    `instance "${id}" failed: ${fault?.message ?? 'the cloud doesn’t say why'}`,
+    { resource: id },
+  );
+}

@@ -1,0 +1,185 @@
+import { createHash, randomUUID } from 'node:crypto';
+
+import {
+  ImgkitError,
+  type CreateImageRequest,
+  type Image,
+  type OperationControl,
+} from '@imgkit/core';
+
+import { statusOf } from '../errors.ts';
+import type { GlanceImage } from '../glance/glance-image.ts';
+import { toImage } from '../mapping.ts';
+import type { CloudContext } from './context.ts';
+import { findImage } from './image-access.ts';
+import { removeImage } from './image-deletion.ts';
+import { BrokenUpload, fillImage, type ImageData } from './image-filling.ts';
+import { finishImage } from './image-finish.ts';
+import { listImages } from './image-listing.ts';
+import { Abandoned, awaitImage } from './image-waiting.ts';
+
+/** A new image, checked. */
+export interface ImageCreation {
+  readonly operation: string;
+  readonly request: Omit<CreateImageRequest, 'source'>;
+  /** What is sent to make it, but for its id. */
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly data: ImageData;
+}
+
+/** Deleted images keep their ids, so that a key needs another one each time. */
+const maxGenerations = 32;
+/** How often an image is begun again, after an upload broke off or its maker died. */
+const maxTries = 4;
+
+/** Makes an image and its data: the same key gives the image that is there, or waits for who makes it. */
+export async function makeImage(
+  context: CloudContext,
+  creation: ImageCreation,
+  control: OperationControl,
+): Promise<Image> {
+  const { operation, request, data } = creation;
+  const key = request.idempotencyKey ?? randomUUID();
+  for (let tries = 1; ; tries += 1) {
+    const { image, isNew } = await claim(context, creation, key, control.signal);
+    const { id } = image;
+    control.accepted(`${operation} ${id}`);
+    try {
+      const made = isNew
+        ? await fillImage(context, id, data, control)
+        : await awaitImage(context, id, control);
+      return toImage(await finishImage(context, made, control), context);
+    } catch (error) {
+      const again = error instanceof Abandoned || error instanceof BrokenUpload;
+      if (isNew || error instanceof Abandoned) await undo(context, id, error);
+      else if (control.signal.aborted) throw pending(operation, id, error);
+      if (!again || tries >= maxTries) throw again ? error.cause : error;
+      control.progress('it begins again');
+    }
+  }
+}
+
+/** The image that a key stands for, made if it isn't there. */
+async function claim(
+  context: CloudContext,
+  { request, body }: ImageCreation,
+  key: string,
+  signal: AbortSignal,
+): Promise<{ readonly image: GlanceImage; readonly isNew: boolean }> {
+  const { name, idempotencyKey } = request;
+  return context.locks.alone(`image name ${name}`, async () => {
+    for (let generation = 0; generation < maxGenerations; generation += 1) {
+      const id = imageId(context.project, key, generation);
+      const known =
+        idempotencyKey === undefined ? undefined : await findImage(context, id, { signal });
+      if (known !== undefined) return { image: known, isNew: false };
+      await checkFree(context, name, id, signal);
+      const made = await create(context, { ...body, id }, signal);
+      if (made === undefined) continue;
+      if (!made.isNew) return made;
+      try {
+        await checkFree(context, name, id, signal, made.image);
+      } catch (error) {
+        await undo(context, id, error);
+        throw error;
+      }
+      return made;
+    }
+    throw new ImgkitError(
+      'FAILED_PRECONDITION',
+      `the images of key "${key}" were deleted ${maxGenerations} times`,
+      { hint: 'Use another idempotency key.' },
+    );
+  });
+}
+
+/** Makes the image; gives the one of another caller that was faster, or nothing when it was deleted once. */
+async function create(
+  context: CloudContext,
+  body: Readonly<Record<string, unknown>> & { readonly id: string },
+  signal: AbortSignal,
+): Promise<{ readonly image: GlanceImage; readonly isNew: boolean } | undefined> {
+  const { id } = body;
+  try {
+    return { image: await context.glance.create(body, { signal }), isNew: true };
+  } catch (error) {
+    const mayStand = ImgkitError.is(error, 'UNAVAILABLE') || ImgkitError.is(error, 'TIMEOUT');
+    if (statusOf(error) === 409) {
+      const image = await findImage(context, id, { signal });
+      return image && { image, isNew: false };
+    }
+    // The answer was lost, or the call: whichever it was, what stands there now is ours.
+    const image = mayStand ? await findImage(context, id, { signal }) : undefined;
+    if (image !== undefined) return { image, isNew: true };
+    if (ImgkitError.is(error, 'CANCELLED')) await undo(context, id, error);
+    throw error;
+  }
+}
+
+/** An id that depends on the key alone, in the form of a UUID. https://www.rfc-editor.org/rfc/rfc9562 (version 8) */
+function imageId(project: string, key: string, generation: number): string {
+  const hex = createHash('sha256')
+    .update(JSON.stringify([project, key, generation]))
+    .digest('hex');
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `a${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-');
+}
+
+/**
+ * Refuses a name that another image has: names aren't unique in Glance. Of two that are made at the same
+ * time, the older one stays.
+ */
+export async function checkFree(
+  context: CloudContext,
+  name: string,
+  id: string,
+  signal: AbortSignal,
+  mine?: GlanceImage,
+): Promise<void> {
+  // What is made at the same time isn't hidden yet.
+  const filter = mine === undefined ? { name } : { name, states: ['ACTIVE'] as const };
+  for await (const other of listImages(context, 'images.create', filter, { signal })) {
+    if (other.ref.id === id || other.status === 'DELETING') continue;
+    const isOlder =
+      mine === undefined || order(other.createdAt, other.ref.id) < order(mine.created_at, id);
+    if (isOlder)
+      throw new ImgkitError('ALREADY_EXISTS', `there is an image "${name}" already`, {
+        resource: other.ref.id,
+        hint: 'Choose another name, or delete that image.',
+      });
+  }
+}
+
+function order(createdAt: string, id: string): string {
+  return `${createdAt} ${id}`;
+}
+
+/** Deletes what a failed call has made; says so when it can't. */
+export async function undo(context: CloudContext, id: string, reason: unknown): Promise<void> {
+  try {
+    await removeImage(context, id);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ImgkitError('CLEANUP_FAILED', `image "${id}" could not be deleted: ${why}`, {
+      resource: id,
+      leftovers: [{ provider: context.provider, kind: 'image', id, reason: why }],
+      hint: 'Delete it by hand.',
+      cause: reason,
+    });
+  }
+}
+
+/** What somebody else makes goes on when our waiting for it ends. */
+function pending(operation: string, id: string, cause: unknown): ImgkitError {
+  return new ImgkitError('PENDING', `image "${id}" is being made by another call`, {
+    resource: id,
+    token: `${operation} ${id}`,
+    hint: 'Go on waiting for it with provider.resume(token).',
+    cause,
+  });
+}

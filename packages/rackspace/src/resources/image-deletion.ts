@@ -1,0 +1,53 @@
+import { ImgkitError, type CallOptions } from '@imgkit/core';
+
+import { statusOf } from '../errors.ts';
+import type { GlanceImage } from '../glance/glance-image.ts';
+import type { CloudContext } from './context.ts';
+import { findImage } from './image-access.ts';
+
+/**
+ * Deletes an image of this project for good. One that is gone meanwhile is a success.
+ *
+ * @throws `PERMISSION_DENIED` for another project's, `FAILED_PRECONDITION` for a protected one, `IN_USE` when
+ * the cloud says so.
+ */
+export async function deleteImage(
+  context: CloudContext,
+  { id, owner, protected: isProtected }: GlanceImage,
+  { signal }: CallOptions = {},
+): Promise<void> {
+  if (owner !== context.project)
+    throw new ImgkitError('PERMISSION_DENIED', `image "${id}" belongs to project ${owner}`, {
+      resource: id,
+      hint: `Delete it with a provider of project ${owner}.`,
+    });
+  if (isProtected === true)
+    throw new ImgkitError('FAILED_PRECONDITION', `image "${id}" is protected`, {
+      resource: id,
+      hint: 'Somebody meant it to stay. Take the protection off first: openstack image set --unprotected.',
+    });
+  try {
+    await removeImage(context, id, { signal });
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    throw new ImgkitError('IN_USE', `the cloud doesn't delete image "${id}": it is in use`, {
+      resource: id,
+      hint: 'Delete what was made of it first.',
+      cause: error,
+    });
+  }
+}
+
+/** Deletes an image; one that is gone, or that an earlier try has half deleted, is a success. */
+export async function removeImage(
+  context: CloudContext,
+  id: string,
+  options?: CallOptions,
+): Promise<void> {
+  try {
+    await context.glance.delete(id, options);
+  } catch (error) {
+    if (ImgkitError.is(error, 'NOT_FOUND')) return;
+    if ((await findImage(context, id, options)) !== undefined) throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import type { CallOptions } from '@imgkit/core';
+
+import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
+import { isOurs, properties, toImage } from '../mapping.ts';
+import type { CloudContext } from './context.ts';
+import { changeImage } from './image-access.ts';
+import { enforce } from './image-state.ts';
+import { listImages } from './image-listing.ts';
+
+/** Makes an image whose data stands READY, as it was asked for. Whoever comes later finds it done. */
+export async function finishImage(
+  context: CloudContext,
+  image: GlanceImage,
+  { signal }: CallOptions = {},
+): Promise<GlanceImage> {
+  const options = { signal };
+  if (!propertyOf(image, properties.unfinished)) return image;
+  const { state } = toImage(image, context).deprecation;
+  await enforce(context, image, state, options);
+  return changeImage(
+    context,
+    image.id,
+    async (now) => {
+      const plan = propertyOf(now, properties.unfinished);
+      if (!plan) return {};
+      const family = propertyOf(now, properties.family);
+      const over = { [properties.unfinished]: undefined, [properties.maker]: undefined };
+      const done = { ...voided(now), ...over };
+      if (plan !== 'published' || family === undefined) return done;
+      const publishedAt = await publicationInstant(context, family, options);
+      return { ...done, [properties.published]: 'true', [properties.publishedAt]: publishedAt };
+    },
+    { ...options, known: image },
+  );
+}
+
+/** The present, but later than any publication of the family. */
+export async function publicationInstant(
+  context: CloudContext,
+  family: string,
+  options?: CallOptions,
+): Promise<string> {
+  let latest = context.clock.now();
+  const filter = { family, published: true };
+  for await (const { publishedAt } of listImages(context, 'publishing.publish', filter, options)) {
+    const at = Date.parse(publishedAt ?? '');
+    if (at >= latest) latest = at + 1;
+  }
+  return new Date(latest).toISOString();
+}
+
+/** What an image of a server would have inherited of ours was made empty when it was begun: it goes. */
+function voided(image: GlanceImage): Record<string, undefined> {
+  if (propertyOf(image, properties.key) === undefined) return {};
+  const empty = Object.keys(image).filter(
+    (name) => image[name] === '' && (isOurs(name) || name === properties.description),
+  );
+  return Object.fromEntries(empty.map((name) => [name, undefined]));
+}

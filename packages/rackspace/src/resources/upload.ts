@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+
+import { ImgkitError, type OperationControl } from '@imgkit/core';
+
+import type { GlanceImage } from '../glance/glance-image.ts';
+import type { CloudContext } from './context.ts';
+import type { DiskSource } from './disk-source.ts';
+
+/** What was sent. */
+export interface Sent {
+  readonly sizeBytes: number;
+  /** Digests in hexadecimal, by the names that Glance gives the algorithms. */
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+/** How an upload is made. */
+export interface UploadOptions extends Pick<OperationControl, 'signal' | 'progress'> {
+  /** What the bytes must digest to, as `sha256:<hex>`. */
+  readonly digest?: string | undefined;
+}
+
+/**
+ * Sends the bytes of a disk to an image that has none. The bytes are digested as they pass; nothing is
+ * kept of them.
+ *
+ * @throws What reading them threw, rather than what that made of the upload.
+ */
+export async function upload(
+  context: CloudContext,
+  id: string,
+  source: DiskSource,
+  { signal, progress, digest }: UploadOptions,
+): Promise<Sent> {
+  const bytes = await source.open({ signal });
+  // Older clouds only tell MD5.
+  const algorithm = (await context.glance.canHide({ signal })) ? 'sha512' : 'md5';
+  const names = digest === undefined ? [algorithm] : [algorithm, 'sha256'];
+  const hashes = names.map((name) => createHash(name));
+  let sizeBytes = 0;
+  let failure: unknown;
+  async function* digested(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const chunk of bytes) {
+        signal.throwIfAborted();
+        for (const hash of hashes) hash.update(chunk);
+        sizeBytes += chunk.length;
+        yield chunk;
+        progress(
+          'uploading the disk',
+          source.sizeBytes && Math.min(1, sizeBytes / source.sizeBytes),
+        );
+      }
+      if (digest !== undefined) checkDigest(`sha256:${hashes[1]?.copy().digest('hex')}`, digest);
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  }
+  try {
+    await context.glance.upload(id, ReadableStream.from(digested()), { signal });
+  } catch (error) {
+    throw failure ?? error;
+  }
+  const digests = hashes.map((hash, index) => [names[index], hash.digest('hex')]);
+  return { sizeBytes, digests: Object.fromEntries(digests) };
+}
+
+function checkDigest(found: string, expected: string): void {
+  if (found === expected) return;
+  throw new ImgkitError('INVALID_ARGUMENT', `the disk has the digest ${found}, not ${expected}`, {
+    hint: 'It was changed or cut off on the way: fetch it again.',
+  });
+}
+
+/**
+ * Compares what the cloud says it has with what was sent.
+ *
+ * @throws {@link ImgkitError} with `OPERATION_FAILED`.
+ */
+export function checkArrival(image: GlanceImage, sent: Sent): void {
+  const { os_hash_algo: algorithm, os_hash_value: value, checksum, size } = image;
+  const pairs = [
+    [algorithm ?? '', value],
+    ['md5', checksum],
+  ] as const;
+  for (const [name, digest] of pairs) {
+    const ours = sent.digests[name];
+    if (ours !== undefined && digest && ours !== digest)
+      throw damaged(image, `the cloud has ${name} ${digest}, sent was ${ours}`);
+  }
+  if (size !== sent.sizeBytes)
+    throw damaged(image, `the cloud has ${size} bytes, sent were ${sent.sizeBytes}`);
+}
+
+function damaged({ id }: GlanceImage, why: string): ImgkitError {
+  return new ImgkitError('OPERATION_FAILED', `the upload of image "${id}" was damaged: ${why}`, {
+    resource: id,
+    hint: 'Upload it again.',
+  });
+}

@@ -1,0 +1,77 @@
+import {
+  ImgkitError,
+  type CallOptions,
+  type ImageUser,
+  type Usage,
+  type UsageReport,
+} from '@imgkit/core';
+
+import type { GlanceImage } from './glance/glance-image.ts';
+import { properties } from './mapping.ts';
+import type { CloudContext } from './resources/context.ts';
+import { visibleImage } from './resources/image-access.ts';
+import { listImages } from './resources/image-listing.ts';
+
+/**
+ * Tells what of the provider's own project uses an image. What other projects make of an image that they
+ * can see, nobody but them can tell.
+ */
+export class RackspaceUsage implements Usage {
+  readonly #context: CloudContext;
+
+  constructor(context: CloudContext) {
+    this.#context = context;
+  }
+
+  async of(id: string, options?: CallOptions): Promise<UsageReport> {
+    const context = this.#context;
+    return context.call('usage.of', id, options, async () => {
+      const image = await visibleImage(context, id, options);
+      const users: ImageUser[] = [];
+      const unanswered: string[] = [];
+      for (const [name, ask] of [
+        ['servers', () => this.#servers(id, options)],
+        ['images', () => this.#children(id, options)],
+      ] as const) {
+        try {
+          users.push(...(await ask()));
+        } catch (error) {
+          if (options?.signal?.aborted === true) throw error;
+          unanswered.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+      if (isSeenByOthers(image, context.project))
+        unanswered.push('other projects can use it, and their servers can’t be seen from here');
+      return { users, complete: unanswered.length === 0, unanswered };
+    });
+  }
+
+  async #servers(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
+    const users: ImageUser[] = [];
+    try {
+      for await (const server of this.#context.nova.list({ image: id }, options))
+        users.push({ kind: 'instance', id: server.id, reason: 'it was launched from it' });
+    } catch (error) {
+      // A cloud without a compute service has no servers.
+      if (!ImgkitError.is(error, 'FAILED_PRECONDITION')) throw error;
+    }
+    return users;
+  }
+
+  async #children(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
+    const users: ImageUser[] = [];
+    for await (const { ref, native } of listImages(this.#context, 'usage.of', {}, options)) {
+      const isChild =
+        Reflect.get(Object(native), properties.parent) === id ||
+        Reflect.get(Object(native), 'base_image_ref') === id;
+      if (isChild && ref.id !== id)
+        users.push({ kind: 'image', id: ref.id, reason: 'it was made of it' });
+    }
+    return users;
+  }
+}
+
+/** An image that isn't private has, or had, others who could use it. */
+function isSeenByOthers(image: GlanceImage, project: string): boolean {
+  return image.visibility !== 'private' || image.owner !== project;
+}

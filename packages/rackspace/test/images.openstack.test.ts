@@ -1,0 +1,302 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+
+import { ImgkitError, type Image } from '@imgkit/core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+
+import { isGlanceImage } from '../src/index.ts';
+import {
+  applicationCredential,
+  ask,
+  diskFile,
+  kitOf,
+  missing,
+  providerOf,
+  revoke,
+  scratch,
+} from './openstack.ts';
+
+/** A kit of the producer and both consumers. */
+async function world() {
+  const kit = await kitOf(providerOf('images'), providerOf('consumer-a'), providerOf('consumer-b'));
+  const provider = kit.providers.get('images');
+  const { sharing } = provider;
+  if (sharing === undefined) throw new Error('no sharing');
+  const file = await diskFile(join(await scratch(), 'disk.raw'));
+  const run = `t-${randomBytes(4).toString('hex')}`;
+  const labels = { 'imgkit-run': run };
+  const create = async (more: object = {}): Promise<Image> => {
+    const name = `${run}-${randomBytes(3).toString('hex')}`;
+    const image = await provider.images.create({
+      name,
+      source: { kind: 'file', file },
+      labels,
+      ...more,
+    });
+    onTestFinished(async () => provider.images.delete(image.ref.id));
+    return image;
+  };
+  const consumers = [kit.providers.get('consumer-a'), kit.providers.get('consumer-b')] as const;
+  return { kit, provider, sharing, consumers, create, labels, run, file };
+}
+
+/** Serves a file's bytes, and counts who asks. */
+async function serve(bytes: Buffer): Promise<string> {
+  const server = createServer((_, response) => response.end(bytes));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/disk.raw`;
+}
+
+async function names(images: AsyncIterable<Image>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const { name } of images) all.push(name);
+  return all;
+}
+
+/** Makes images without data, beside the adapter. */
+async function makeEmpty(run: string, count: number): Promise<string[]> {
+  const make = async (index: number): Promise<string> => {
+    const body = JSON.stringify({
+      name: `${run}-${index}`,
+      visibility: 'private',
+      'imgkit:label:imgkit-run': run,
+      ...(index % 5 === 0 && { os_hidden: true }),
+    });
+    const headers = { 'content-type': 'application/json' };
+    const response = await ask('images', 'image', '/v2/images', { method: 'POST', body, headers });
+    const { id } = z.object({ id: z.string() }).parse(await response.json());
+    onTestFinished(async () => {
+      await ask('images', 'image', `/v2/images/${id}`, { method: 'DELETE' });
+    });
+    return id;
+  };
+  return Promise.all(Array.from({ length: count }, (_, index) => make(index)));
+}
+
+async function* broken(): AsyncGenerator<Uint8Array> {
+  yield Buffer.alloc(200_000);
+  await Promise.resolve();
+  throw new Error('the disk is gone');
+}
+
+describe.skipIf(missing !== undefined)('images in a real Glance', () => {
+  it('are listed page by page, hidden ones too, also while they are deleted', async () => {
+    const { provider, labels, run } = await world();
+    const made = await makeEmpty(run, 30);
+    const whole = await names(provider.images.list({ labels }));
+    expect(whole.toSorted()).toEqual(made.map((_, index) => `${run}-${index}`).toSorted());
+    expect((await names(provider.images.list({ labels, pageSize: 7 }))).toSorted()).toEqual(
+      whole.toSorted(),
+    );
+    const seen: string[] = [];
+    for await (const { name, ref } of provider.images.list({ labels, pageSize: 4 })) {
+      seen.push(name);
+      await provider.images.delete(ref.id);
+    }
+    expect(seen.toSorted()).toEqual(whole.toSorted());
+  });
+
+  it('keep every property that isn’t ours, whatever is done with them', async () => {
+    const { provider, create, consumers, sharing } = await world();
+    const image = await create({ family: 'web', staged: true });
+    const { id } = image.ref;
+    const foreign = {
+      'acme/team~x': 'infra',
+      hw_disk_bus: 'virtio',
+      os_distro: 'debian',
+      note: '',
+    };
+    const patch = [
+      ...Object.entries(foreign).map(([name, value]) => ({
+        op: 'add',
+        path: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        value,
+      })),
+      { op: 'add', path: '/tags', value: ['keep'] },
+      { op: 'add', path: '/min_ram', value: 64 },
+    ];
+    const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
+    const body = JSON.stringify(patch);
+    expect(
+      (await ask('images', 'image', `/v2/images/${id}`, { method: 'PATCH', headers, body })).status,
+    ).toBe(200);
+    const [consumer] = consumers;
+    await Promise.all([
+      provider.images.update(id, { labels: { a: '1', b: '2' }, description: 'new' }),
+      provider.publishing?.publish(id, { family: 'web', version: '2' }),
+      provider.images.update(id, { labels: { c: '3' } }),
+    ]);
+    await provider.images.update(id, { labels: { a: null } });
+    await provider.deprecation?.set(id, { state: 'DELETED', replacement: image.ref });
+    await provider.deprecation?.set(id, { state: 'ACTIVE' });
+    await provider.publishing?.withdraw(id);
+    await sharing.grant(id, [{ kind: 'project', id: consumer.project }]);
+    await sharing.revoke(id, [{ kind: 'project', id: consumer.project }]);
+    const { native, labels } = await provider.images.get(id);
+    expect(native).toMatchObject({ ...foreign, tags: ['keep'], min_ram: 64 });
+    expect(labels).toMatchObject({ b: '2', c: '3' });
+    const copy = await create({ source: { kind: 'image', image: image.ref } });
+    expect(copy.native).toMatchObject({
+      'acme/team~x': 'infra',
+      hw_disk_bus: 'virtio',
+      min_ram: 64,
+    });
+  });
+
+  it('are fetched by the cloud, or say why they could not be', async () => {
+    const { provider, create, run, labels } = await world();
+    const bytes = randomBytes(100_000);
+    const file = await serve(bytes);
+    const image = await create({ source: { kind: 'file', file } });
+    expect(image).toMatchObject({ status: 'READY', diskSizeBytes: bytes.length });
+    const sha512 = createHash('sha512').update(bytes).digest('hex');
+    expect(isGlanceImage(image.native) && image.native.os_hash_value).toBe(sha512);
+
+    const request = { name: `${run}-x`, labels, source: { kind: 'file' as const, file } };
+    const gone = { kind: 'file' as const, file: 'http://127.0.0.1:9/disk.raw' };
+    await expect(
+      provider.images.create({ ...request, source: gone }).then(String),
+    ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const diskFormat = { providerOptions: { diskFormat: 'raw' } };
+    const failed = provider.images.create({ ...request, source: gone, ...diskFormat });
+    await expect(failed.then(String)).rejects.toMatchObject({
+      code: 'OPERATION_FAILED',
+      provider: 'images',
+    });
+    expect(await names(provider.images.list({ labels, name: request.name }))).toEqual([]);
+  });
+
+  it('are whole or not there when an upload breaks off', async () => {
+    const { provider, run, labels } = await world();
+    const request = { name: `${run}-x`, labels, from: broken(), idempotencyKey: run };
+    const cut = provider.transfer?.import(request);
+    await expect(Promise.resolve(cut)).rejects.toMatchObject({ message: 'the disk is gone' });
+    expect(await names(provider.images.list({ labels }))).toEqual([]);
+    // The id that the key stood for is used up; the key isn't.
+    const from = join(await scratch(), 'disk.raw');
+    await writeFile(from, randomBytes(100_000));
+    const image = await provider.transfer?.import({ ...request, from });
+    onTestFinished(async () => provider.images.delete(image?.ref.id ?? ''));
+    expect(image?.status).toBe('READY');
+    const to = `${from}.copy`;
+    await provider.transfer?.export({ image: image?.ref.id ?? '', to, format: 'raw' });
+    expect((await readFile(to)).equals(await readFile(from))).toBe(true);
+  });
+
+  it('are shared with two projects, of which one rejects, until that is taken back', async () => {
+    const { provider, sharing, consumers, create } = await world();
+    const { ref } = await create();
+    const [a, b] = consumers;
+    const to = [a, b].map(({ project }) => ({ kind: 'project' as const, id: project }));
+    await sharing.grant(ref.id, to);
+    const states = async () => {
+      const found: [string, string][] = [];
+      for await (const { principal, state } of sharing.list(ref.id))
+        if (principal.kind === 'project') found.push([principal.id, state]);
+      return Object.fromEntries(found);
+    };
+    expect(await states()).toEqual({ [a.project]: 'PENDING', [b.project]: 'PENDING' });
+    await expect(a.images.get(ref.id)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      hint: expect.stringContaining('Accept it first'),
+    });
+    await a.sharing?.accept?.(ref.id);
+    await b.sharing?.reject?.(ref.id);
+    expect(await states()).toEqual({ [a.project]: 'ACTIVE', [b.project]: 'REJECTED' });
+    expect((await a.images.get(ref.id)).project).toBe(provider.project);
+    await expect(b.images.get(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(provider.sharing?.accept?.(ref.id)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    });
+    await sharing.revoke(ref.id, to);
+    await expect(a.images.get(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(a.sharing?.accept?.(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('are shared with everyone by their id, and with all as the policy allows', async () => {
+    const { sharing, consumers, create } = await world();
+    const { ref } = await create();
+    await sharing.grant(ref.id, [{ kind: 'everyone' }]);
+    expect((await consumers[0].images.get(ref.id)).ref.id).toBe(ref.id);
+    await sharing.revoke(ref.id, [{ kind: 'everyone' }]);
+    await expect(consumers[0].images.get(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const kit = await kitOf(providerOf('images', { everyone: 'public' }));
+    const open = kit.providers.get('images').sharing?.grant(ref.id, [{ kind: 'everyone' }]);
+    await expect(open).rejects.toMatchObject({ code: 'PERMISSION_DENIED', provider: 'images' });
+  });
+
+  it('stay when somebody protected them', async () => {
+    const { provider, create } = await world();
+    const { ref } = await create();
+    const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
+    const protect = async (value: boolean) => {
+      const body = JSON.stringify([{ op: 'replace', path: '/protected', value }]);
+      await ask('images', 'image', `/v2/images/${ref.id}`, { method: 'PATCH', headers, body });
+    };
+    await protect(true);
+    await expect(provider.images.delete(ref.id).then(String)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    });
+    await protect(false);
+  });
+});
+
+describe.skipIf(missing !== undefined)('a user of a real Keystone', () => {
+  it('goes on with another token when theirs was revoked', async () => {
+    const given: string[] = [];
+    const { fetch: original } = globalThis;
+    onTestFinished(() => void (globalThis.fetch = original));
+    globalThis.fetch = async (input, init) => {
+      const response = await original(input, init);
+      const token = response.headers.get('x-subject-token');
+      if (token !== null) given.push(token);
+      return response;
+    };
+    const kit = await kitOf(providerOf('images'));
+    expect(given).toHaveLength(1);
+    // Before it is used: the services remember for a while what they have seen.
+    await revoke(given[0] ?? '');
+    given.length = 0;
+    await kit.providers.get('images').check();
+    expect(given).toHaveLength(1);
+  });
+
+  it('is refused with a wrong password, and in a project without a role', async () => {
+    const wrong = kitOf(providerOf('images', { password: 'wrong' }));
+    const error: unknown = await wrong.catch((one: unknown) => one);
+    expect(error).toMatchObject({ code: 'UNAUTHENTICATED', provider: 'images' });
+    const outsider = kitOf(providerOf('images', { username: 'outsider' }));
+    await expect(outsider).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(ImgkitError.is(error) && error.message).not.toContain('wrong');
+  });
+
+  it('may be an application credential', async () => {
+    const { provider, file, run } = await world();
+    const { id, secret, remove } = await applicationCredential(run);
+    onTestFinished(remove);
+    const kit = await kitOf(
+      providerOf('images', {
+        username: undefined,
+        password: undefined,
+        projectName: undefined,
+        applicationCredentialId: id,
+        applicationCredentialSecret: secret,
+      }),
+    );
+    const other = kit.providers.get('images');
+    expect(other.project).toBe(provider.project);
+    const source = { kind: 'file', file } as const;
+    const { ref } = await other.images.create({ name: run, source });
+    await provider.images.delete(ref.id);
+  });
+});
