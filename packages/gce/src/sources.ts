@@ -2,7 +2,7 @@ import { ImgkitError, type Architecture, type CallOptions, type ImageRef } from 
 
 import { number, object, text, type WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
-import { gib, toArchitecture } from './mapping/values.ts';
+import { gib, toArchitecture } from './mapping.ts';
 import { parseIdOf, shortId } from './resource-id.ts';
 
 /** What is known of something that a disk is made of. */

@@ -3,7 +3,7 @@ import type { Disk, ResourceStatus, Snapshot } from '@imgkit/core';
 import { number, text, textMap, texts, type WireObject } from '../api/wire.ts';
 import { fromGceLabels } from '../labels.ts';
 import { shortId } from '../resource-id.ts';
-import { gib, toInstant } from './values.ts';
+import { gib, toInstant } from '../mapping.ts';
 
 /** Google's statuses of disks, snapshots and machine images. */
 const statuses: Readonly<Record<string, ResourceStatus>> = {

@@ -16,7 +16,7 @@ import {
   versionLabel,
 } from '../labels.ts';
 import { formatId, parseIdOf, shortId } from '../resource-id.ts';
-import { gib, toArchitecture, toInstant } from './values.ts';
+import { gib, toArchitecture, toInstant } from '../mapping.ts';
 
 /** How Google shows the deprecation of an image. */
 export interface GceDeprecation {

@@ -5,7 +5,7 @@ import { fromGceLabels } from '../labels.ts';
 import { shortId } from '../resource-id.ts';
 import { bareName } from './machine-type.ts';
 import { readMetadata } from './metadata.ts';
-import { gib, toInstant } from './values.ts';
+import { gib, toInstant } from '../mapping.ts';
 
 /** Google's statuses. A machine in repair runs again soon, by itself. */
 const statuses: Readonly<Record<string, InstanceStatus>> = {

@@ -5,7 +5,7 @@ import { fromGceLabels } from '../labels.ts';
 import { shortId } from '../resource-id.ts';
 import { toStatus } from './disk.ts';
 import { bareName } from './machine-type.ts';
-import { gib, toInstant } from './values.ts';
+import { gib, toInstant } from '../mapping.ts';
 
 /** A machine image as the contract has it. */
 export function toMachineImage(native: WireObject): MachineImage {

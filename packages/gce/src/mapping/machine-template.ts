@@ -5,7 +5,7 @@ import { regionOf } from '../resource-id.ts';
 import { machineTypeName } from './machine-type.ts';
 import type { GceMachineOptions } from './machine-options.ts';
 import { toMetadata } from './metadata.ts';
-import { gib } from './values.ts';
+import { gib } from '../mapping.ts';
 
 /** Where machines are made, and what of. */
 export interface MachinePlan {
