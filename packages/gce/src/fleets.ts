@@ -47,8 +47,8 @@ export interface OwnedFleet {
 
 /**
  * Managed instance groups, zonal and regional ones. A template's name is a digest of its content: it is made once,
- * and going back to it needs no other. What came before a version is in the version's name, so that any process can
- * roll back.
+ * and going back to it needs no other. What a group had before is noted in its description, so that any process can
+ * roll it back.
  */
 export class GceFleets implements Fleets {
   readonly traits: FleetsTraits = { canary: true, pause: true, surge: true };
@@ -151,8 +151,14 @@ export class GceFleets implements Fleets {
       const size = number(group, 'targetSize') ?? 0;
       const canary =
         request.canary === undefined || request.canary >= size ? undefined : request.canary;
-      const versions = nextVersions(group, planned.id, canary);
-      return this.#changes.patch('fleets.rollOut', id, group, { versions, updatePolicy }, control);
+      const next = nextVersions(group, planned.id, canary);
+      return this.#changes.patch(
+        'fleets.rollOut',
+        id,
+        group,
+        { ...next, updatePolicy },
+        control,
+      );
     });
   }
 
@@ -196,9 +202,15 @@ export class GceFleets implements Fleets {
           },
         );
       }
-      const versions = nextVersions(group, before, undefined);
+      const next = nextVersions(group, before, undefined);
       const updatePolicy = toUpdatePolicy({}, group);
-      return this.#changes.patch('fleets.rollBack', id, group, { versions, updatePolicy }, control);
+      return this.#changes.patch(
+        'fleets.rollBack',
+        id,
+        group,
+        { ...next, updatePolicy },
+        control,
+      );
     });
   }
 

@@ -13,6 +13,8 @@ export interface FleetNote {
   readonly labels: Labels;
   /** The digest of the idempotency key it was made with. */
   readonly key?: string | undefined;
+  /** Of a group: the name of the template that its machines were of before. */
+  readonly before?: string | undefined;
   /** Of a template: the id of the fleet it is of. */
   readonly fleet?: string | undefined;
 }
@@ -24,6 +26,7 @@ const schema = z.object({
   imgkit: z.object({
     labels: z.record(z.string(), z.string()),
     key: z.string().optional(),
+    before: z.string().optional(),
     fleet: z.string().optional(),
   }),
 });
@@ -33,8 +36,8 @@ const schema = z.object({
  *
  * @throws {@link ImgkitError} with `INVALID_ARGUMENT` if there are more labels than fit in.
  */
-export function writeNote({ labels, key, fleet }: FleetNote): string {
-  const note = JSON.stringify({ imgkit: { labels, key, fleet } });
+export function writeNote({ labels, key, before, fleet }: FleetNote): string {
+  const note = JSON.stringify({ imgkit: { labels, key, before, fleet } });
   if (note.length <= longestNote) return note;
   throw new ImgkitError(
     'INVALID_ARGUMENT',

@@ -20,8 +20,8 @@ export interface TemplatePlan {
   readonly resource: WireObject;
 }
 
-/** So that the name of a version, which names a template, has at most 63 characters too. */
-const longestNameStart = 37;
+/** What of the fleet's name goes into the template's: the digest follows. */
+const longestNameStart = 50;
 
 /** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for what machines of a group can't be made of. */
 export function checkFleetTemplate({ boot, disks = [] }: MachineTemplate): void {

@@ -7,6 +7,7 @@ import { readNote } from './fleet-note.ts';
 import { callOnGroup } from './fleet-place.ts';
 import { imageOf, readTemplate } from './fleet-templates.ts';
 import {
+  failuresOf,
   isLeaving,
   isPaused,
   isSettled,
@@ -96,7 +97,7 @@ async function imageOfTemplate(
 function statusOf(group: WireObject, members: readonly ManagedInstance[]): Fleet['status'] {
   if (isPaused(group)) return 'PAUSED';
   if (isSettled(group)) return 'STABLE';
-  if (members.some(({ errors }) => errors.length > 0)) return 'FAILED';
+  if (failuresOf(group, members).length > 0) return 'FAILED';
   const leaving = members.length > 0 && members.every(isLeaving);
   return leaving && (number(group, 'targetSize') ?? 0) === 0 ? 'DELETING' : 'ROLLING';
 }

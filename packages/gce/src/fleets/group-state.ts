@@ -1,13 +1,11 @@
 import { ImgkitError } from '@imgkit/core';
 
 import { flag, number, object, objects, text, type WireObject } from '../api/wire.ts';
-import { parseIdOf, shortId } from '../resource-id.ts';
-import { readNote } from './fleet-note.ts';
+import { formatId, parseIdOf, shortId } from '../resource-id.ts';
+import { readNote, writeNote } from './fleet-note.ts';
 
 /** One version of a group. */
 export interface GroupVersion {
-  /** What the version is called; ours say there which template came before. */
-  readonly name: string | undefined;
   /** The id of its template. */
   readonly template: string;
   /** Of how many machines; all others in the version that has no number. */
@@ -26,11 +24,6 @@ export interface ManagedInstance {
   readonly errors: readonly WireObject[];
 }
 
-/** How our names of versions begin; the name of the template that came before follows. */
-const before = 'after-';
-const canaryBefore = 'canary-after-';
-const firstVersion = 'first';
-
 /** The versions of a group; older groups have a template only. */
 export function versionsOf(group: WireObject): readonly GroupVersion[] {
   const versions = objects(group, 'versions').flatMap((version) => {
@@ -40,7 +33,6 @@ export function versionsOf(group: WireObject): readonly GroupVersion[] {
     const isShare = number(share, 'fixed') !== undefined || number(share, 'percent') !== undefined;
     return [
       {
-        name: text(version, 'name'),
         template: shortId(template),
         share: isShare ? (number(share, 'calculated') ?? number(share, 'fixed')) : undefined,
       },
@@ -48,9 +40,7 @@ export function versionsOf(group: WireObject): readonly GroupVersion[] {
   });
   if (versions.length > 0) return versions;
   const template = text(group, 'instanceTemplate');
-  return template === undefined
-    ? []
-    : [{ name: undefined, template: shortId(template), share: undefined }];
+  return template === undefined ? [] : [{ template: shortId(template), share: undefined }];
 }
 
 /** The version that most machines are of, and, during a canary, the one that some of them went to. */
@@ -75,40 +65,44 @@ export function targetTemplate(group: WireObject): string | undefined {
 export function templateBefore(group: WireObject): string | undefined {
   const { stable, canary } = splitVersions(group);
   if (canary !== undefined) return stable?.template;
-  const named = stable?.name?.startsWith(before) === true && stable.name.slice(before.length);
-  const location = parseIdOf('instanceTemplates', stable?.template);
-  if (!named || location === undefined) return undefined;
-  return `projects/${location.project}/global/instanceTemplates/${named}`;
+  const name = readNote(group)?.before;
+  const now = parseIdOf('instanceTemplates', stable?.template);
+  if (name === undefined || now === undefined) return undefined;
+  return formatId({ ...now, scope: 'global', name });
 }
 
 /** The versions with which a group begins. */
 export function firstVersions(template: string): readonly WireObject[] {
-  return [{ name: firstVersion, instanceTemplate: template }];
+  return [versionOf(template)];
 }
 
-/** The versions of a group that goes to a template, with as many machines as `canary` says, or all. */
+/**
+ * What is to be changed of a group that goes to a template, with as many machines as `canary` says, or all. What it
+ * had before is noted in its description, so that any process can go back.
+ */
 export function nextVersions(
   group: WireObject,
   template: string,
   canary: number | undefined,
-): readonly WireObject[] {
-  const versions = splitVersions(group);
-  const stable = versions.stable?.template;
-  const target = targetTemplate(group);
+): WireObject {
+  const stable = splitVersions(group).stable?.template;
   if (canary !== undefined && stable !== undefined && stable !== template) {
-    return [
-      { name: versions.stable?.name ?? firstVersion, instanceTemplate: stable },
-      {
-        name: `${canaryBefore}${nameOf(stable)}`.slice(0, 63),
-        instanceTemplate: template,
-        targetSize: { fixed: canary },
-      },
-    ];
+    const part = { ...versionOf(template), targetSize: { fixed: canary } };
+    return { versions: [versionOf(stable), part] };
   }
+  const target = targetTemplate(group);
   // What comes before a template that is there already stays what it was.
-  const former = target === template ? templateBefore(group) : target;
-  const name = former === undefined ? firstVersion : `${before}${nameOf(former)}`;
-  return [{ name, instanceTemplate: template }];
+  const before = target === template ? templateBefore(group) : target;
+  const note = readNote(group);
+  return {
+    versions: [versionOf(template)],
+    description: note && writeNote({ ...note, before: before && nameOf(before) }),
+  };
+}
+
+/** The name is the template's alone: Google replaces the machines of a version that gets another name. */
+function versionOf(template: string): WireObject {
+  return { name: nameOf(template), instanceTemplate: template };
 }
 
 /** Whether the group is paused: ours are only ever opportunistic when somebody paused them. */
@@ -157,6 +151,17 @@ export function readManaged(entry: WireObject): ManagedInstance {
 /** Whether a machine of a group is on its way out. */
 export function isLeaving({ action }: ManagedInstance): boolean {
   return action === 'DELETING' || action === 'ABANDONING';
+}
+
+/** The machines that don't come up, of those that the group wants: what it is removing may fail. */
+export function failuresOf(
+  group: WireObject,
+  members: readonly ManagedInstance[],
+): readonly ManagedInstance[] {
+  const wanted = new Set<string | undefined>(versionsOf(group).map(({ template }) => template));
+  return members.filter(
+    (member) => member.errors.length > 0 && !isLeaving(member) && wanted.has(member.template),
+  );
 }
 
 function nameOf(template: string): string {

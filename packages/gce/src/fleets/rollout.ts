@@ -7,6 +7,7 @@ import { readOptions } from '../mapping/machine-options.ts';
 import { rolloutOptions } from './fleet-options.ts';
 import { readGroup, readMembers } from './fleet-view.ts';
 import {
+  failuresOf,
   isLeaving,
   isPaused,
   isQuiet,
@@ -148,7 +149,7 @@ export async function waitUntilSettled(
       const resized = call === 'fleets.resize' && isPaused(group) && isQuiet(group);
       if ((isSettled(group) && !isPaused(group)) || resized) return group;
       const members = await readMembers(context, id, { signal });
-      const failures = members.filter(({ errors }) => errors.length > 0);
+      const failures = failuresOf(group, members);
       failingSince = failures.length === 0 ? undefined : (failingSince ?? clock.now());
       if (failingSince !== undefined && clock.now() - failingSince >= patienceMs) {
         throw neverUp(id, failures);

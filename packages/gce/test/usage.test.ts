@@ -1,0 +1,126 @@
+import type { Provider, UsageReport } from '@imgkit/core';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+
+import { emulatedCloud, type EmulatedCloud } from './emulated-cloud.ts';
+
+// Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let cloud: EmulatedCloud;
+let provider: Provider;
+
+beforeAll(async () => {
+  cloud = await emulatedCloud();
+  ({ provider } = cloud);
+});
+afterAll(() => cloud[Symbol.asyncDispose]());
+
+async function usageOf(id: string): Promise<UsageReport> {
+  const { usage } = provider;
+  if (usage === undefined) throw new Error('the provider tells no usage');
+  return usage.of(id);
+}
+
+it('names all users of an image, in one listing a kind however many there are', async () => {
+  cloud.emulator.project('imgkit-test').addImage({ name: 'web-1', family: 'web' });
+  cloud.emulator.project('imgkit-test').addImage({ name: 'web-10' });
+  const id = 'projects/imgkit-test/global/images/web-1';
+  const image = { provider: 'gce', id };
+  const source = { kind: 'image', image } as const;
+  expect(await usageOf(id)).toEqual({ users: [], complete: true, unanswered: [] });
+
+  const template = { boot: source };
+  const [disk, instance, child, fleet] = await Promise.all([
+    provider.disks?.create({ name: 'data', source }),
+    provider.instances?.launch({ name: 'vm', boot: source }),
+    provider.images.create({ name: 'child', source }),
+    provider.fleets?.create({ name: 'group', size: 0, template }),
+    provider.disks?.create({
+      name: 'other',
+      source: { kind: 'image', image: { provider: 'gce', id: `${id}0` } },
+    }),
+  ]);
+  const before = cloud.emulator.requests.length;
+  const { users, complete } = await usageOf(id);
+  const found = users.map((user) => `${user.kind} ${user.id}`).toSorted();
+  const fleetTemplate = users.find(({ kind }) => kind === 'template')?.id;
+  expect(found).toEqual(
+    [
+      `disk ${disk?.id}`,
+      `disk ${instance?.disks[0]?.id}`,
+      `fleet ${fleet?.id}`,
+      `image ${child.ref.id}`,
+      `instance ${instance?.id}`,
+      `template ${fleetTemplate}`,
+    ].toSorted(),
+  );
+  expect(complete).toBe(true);
+  const asked = cloud.emulator.requests.slice(before).map(({ rpc = '' }) => rpc);
+  expect(asked.toSorted()).toEqual([
+    'Disks.AggregatedList',
+    'Images.Get',
+    'Images.List',
+    'InstanceGroupManagers.AggregatedList',
+    'InstanceTemplates.AggregatedList',
+    'MachineImages.List',
+  ]);
+});
+
+it('has nothing to do with what was made of an earlier image of its name', async () => {
+  const images = cloud.emulator.project('imgkit-test');
+  images.addImage({ name: 'again' });
+  const id = 'projects/imgkit-test/global/images/again';
+  const source = { kind: 'image', image: { provider: 'gce', id } } as const;
+  await provider.disks?.create({ name: 'of-the-first', source });
+  expect((await usageOf(id)).users).toHaveLength(1);
+  await provider.images.delete(id);
+  images.addImage({ name: 'again' });
+  expect((await usageOf(id)).users).toEqual([]);
+});
+
+it.each([
+  [
+    'a refusal',
+    'Disks.AggregatedList',
+    { kind: 'status', status: 403, reason: 'forbidden' },
+    /^disks/,
+  ],
+  [
+    'an unreachable zone',
+    'Disks.AggregatedList',
+    { kind: 'list-warning', code: 'UNREACHABLE', message: 'us-east1-b is down' },
+    /us-east1-b is down/,
+  ],
+  [
+    'a part of a page',
+    'InstanceTemplates.AggregatedList',
+    { kind: 'list-warning', code: 'PARTIAL_SUCCESS', message: 'not all' },
+    /^templates/,
+  ],
+  [
+    'trouble',
+    'MachineImages.List',
+    { kind: 'status', status: 500, times: Infinity },
+    /^machine images/,
+  ],
+] as const)('%s makes the report incomplete', async (_what, rpc, fault, reason) => {
+  cloud.emulator
+    .project('imgkit-test')
+    .addImage({ name: `asked-${rpc.toLowerCase().replace('.', '-')}-${fault.kind}` });
+  const added = cloud.emulator.faults.add({ rpc, ...fault });
+  onTestFinished(() => added.remove());
+  const id = `projects/imgkit-test/global/images/asked-${rpc.toLowerCase().replace('.', '-')}-${fault.kind}`;
+  const report = await usageOf(id);
+  expect(report).toMatchObject({ complete: false, unanswered: [expect.stringMatching(reason)] });
+});
+
+it('tells the quotas of the project and of the region', async () => {
+  cloud.emulator.project('imgkit-test').setQuota('IMAGES', 77);
+  const quotas = (await provider.limits?.quotas()) ?? [];
+  expect(quotas).toContainEqual(
+    expect.objectContaining({ name: 'IMAGES', limit: 77, unit: 'images' }),
+  );
+  expect(quotas.find(({ name }) => name === 'CPUS in us-central1')).toMatchObject({
+    unit: 'processors',
+  });
+});
