@@ -33,7 +33,7 @@ export function creationLabels(key: string | undefined): Record<string, string> 
 }
 
 /** Whether a resource was made with a key. */
-export function madeWith(resource: WireObject | undefined, key: string | undefined): boolean {
+function madeWith(resource: WireObject | undefined, key: string | undefined): boolean {
   return key !== undefined && textMap(resource, 'labels')[keyLabel] === keyDigest(key);
 }
 

@@ -6,7 +6,7 @@ import { imageCall } from './image-changes.ts';
 import type { GceContext } from './context.ts';
 
 /** The role that lets its members see an image and use it, and nothing else. */
-export const imageUser = 'roles/compute.imageUser';
+const imageUser = 'roles/compute.imageUser';
 
 /** The version of policies in which bindings can have conditions; asked for, so that none is lost. */
 const version = 3;

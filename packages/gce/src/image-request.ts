@@ -74,7 +74,7 @@ export function readImageOptions(
 }
 
 /** Whether something is left to do when the image is READY: deprecating it, or publishing it. */
-export function isUnfinished({ family, staged, deprecation }: ImageRequest): boolean {
+function isUnfinished({ family, staged, deprecation }: ImageRequest): boolean {
   return (
     (family !== undefined && staged !== true) ||
     (deprecation !== undefined &&

@@ -1,7 +1,8 @@
 import type { CallOptions, Clock, Logger, ProviderParts, Retrier } from '@imgkit/core';
 
 import { Credentials } from './api/credentials.ts';
-import { GoogleClient, listenTo } from './api/google-client.ts';
+import { GoogleClient } from './api/google-client.ts';
+import { listenTo } from './api/sdk-calls.ts';
 import type { GceClient } from './client.ts';
 import { GceContext } from './context.ts';
 import { GceDeprecation } from './deprecation.ts';

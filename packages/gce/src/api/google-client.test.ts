@@ -5,7 +5,8 @@ import { failure, operation, ScriptedServer, type Script } from '../../test/scri
 import { SkippingClock } from '../../test/skipping-clock.ts';
 import { unthrottled, type MutationCall, type Page } from '../client.ts';
 import { Credentials } from './credentials.ts';
-import { GoogleClient, listenTo } from './google-client.ts';
+import { GoogleClient } from './google-client.ts';
+import { listenTo } from './sdk-calls.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {

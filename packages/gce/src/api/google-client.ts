@@ -1,5 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-
 import {
   ImgkitError,
   throwIfAborted,
@@ -11,7 +9,6 @@ import {
 
 import type {
   ApiCall,
-  ApiService,
   CloudOperation,
   CountedRequest,
   GceClient,
@@ -22,35 +19,21 @@ import type {
   Throttle,
   WaitOptions,
 } from '../client.ts';
-import { apiError, operationError } from '../errors.ts';
+import { operationError } from '../errors.ts';
 import { regionOf } from '../resource-id.ts';
-import type { Credentials } from './credentials.ts';
 import { operationCall, pageWarnings, readOperation } from './operations.ts';
 import { requestIdOf } from './request-id.ts';
-import { loadSdkClient, type SdkClient } from './sdk.ts';
-import { fromSdk, isWireObject, objects, text, type WireObject } from './wire.ts';
+import { SdkCalls, type SdkCallsParts } from './sdk-calls.ts';
+import { isWireObject, objects, text, type WireObject } from './wire.ts';
 
 /** What {@link GoogleClient} is made of. */
-export interface GoogleClientParts {
-  readonly credentials: Credentials;
-  /** Where the API is, if not at Google. */
-  readonly endpoint: URL | undefined;
-  readonly universeDomain: string | undefined;
+export interface GoogleClientParts extends SdkCallsParts {
   readonly retrier: Retrier;
   readonly throttle: Throttle;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** How long one call may take, in milliseconds. Google lets waits for operations take two minutes. */
-const callTimeoutMs = 60_000;
-const waitTimeoutMs = 150_000;
-/** The fields of requests that are in paths; Google routes calls by them. */
-const pathFields = new Set(
-  'project zone region image family instance disk snapshot machineImage instanceTemplate instanceGroupManager operation resource'.split(
-    ' ',
-  ),
-);
 /** Mutations that know no requestId; their fingerprint makes it safe to repeat them. */
 const withoutRequestId = new Set(
   ['images', 'machineImages', 'snapshots'].map((one) => `${one}.setLabels`),
@@ -62,10 +45,11 @@ const ofOneResource = 'RESOURCE_OPERATION_RATE_EXCEEDED';
 /** Google's own client behind {@link GceClient}. Nothing of it is loaded before the first call. */
 export class GoogleClient implements GceClient {
   readonly #parts: GoogleClientParts;
-  readonly #clients = new Map<ApiService, Promise<SdkClient>>();
+  readonly #calls: SdkCalls;
 
   constructor(parts: GoogleClientParts) {
     this.#parts = parts;
+    this.#calls = new SdkCalls(parts);
   }
 
   async read(call: ApiCall, options?: CallOptions): Promise<WireObject> {
@@ -135,9 +119,7 @@ export class GoogleClient implements GceClient {
   }
 
   async close(): Promise<void> {
-    const clients = [...this.#clients.values()];
-    this.#clients.clear();
-    for (const loading of clients) await (await loading.catch(() => undefined))?.close();
+    await this.#calls.close();
   }
 
   /** A call that may be aborted at any time, and be made again. */
@@ -196,67 +178,15 @@ export class GoogleClient implements GceClient {
     });
   }
 
-  /** Makes a call once. */
-  async #send(
-    { service, method, request }: ApiCall,
-    signal: AbortSignal | undefined,
-  ): Promise<WireObject> {
-    const client = await abortable(this.#client(service), signal);
-    await abortable(this.#parts.credentials.refresh(), signal);
-    const call = client.innerApiCalls[method];
-    if (call === undefined)
-      throw new ImgkitError('PROTOCOL', `Google's ${service} client has no method ${method}`);
-    const headers = { 'x-goog-request-params': routing(request) };
-    const timeout = method === 'wait' ? waitTimeoutMs : callTimeoutMs;
-    const options = {
-      timeout,
-      retry: null, // the retrier's alone
-      autoPaginate: false,
-      otherArgs: { headers },
-      ...(signal === undefined ? {} : { signal }),
-    };
-    const heard: Heard = {};
+  /** Makes a call once, and tells the throttle when Google refuses it for its rate. */
+  async #send(call: ApiCall, signal: AbortSignal | undefined): Promise<WireObject> {
     try {
-      const answers: unknown = await hearing.run(heard, () => call(defined(request), options));
-      const list: readonly unknown[] = Array.isArray(answers) ? answers : [];
-      // A listing gives its items first and the whole page third.
-      const answer = fromSdk(isList(method) ? list[2] : list[0]);
-      return isWireObject(answer) ? answer : {};
+      return await this.#calls.send(call, signal);
     } catch (error) {
-      throwIfAborted(signal);
-      const failure = apiError(error, { retryAfterMs: heard.retryAfterMs });
-      if (failure.code === 'RATE_LIMITED' && failure.providerCode !== ofOneResource)
-        this.#parts.throttle.refused(countedAs({ service, method, request }), failure.retryAfterMs);
-      throw failure;
-    }
-  }
-
-  /** The client of a service: loaded, with credentials, and thrown away when that fails. */
-  async #client(service: ApiService): Promise<SdkClient> {
-    const loading = this.#clients.get(service) ?? this.#load(service);
-    this.#clients.set(service, loading);
-    try {
-      return await loading;
-    } catch (error) {
-      if (this.#clients.get(service) === loading) this.#clients.delete(service);
+      if (ImgkitError.is(error, 'RATE_LIMITED') && error.providerCode !== ofOneResource)
+        this.#parts.throttle.refused(countedAs(call), error.retryAfterMs);
       throw error;
     }
-  }
-
-  async #load(service: ApiService): Promise<SdkClient> {
-    const { credentials, endpoint, universeDomain } = this.#parts;
-    const auth = await credentials.auth();
-    const Client = await loadSdkClient(service);
-    const client = new Client({
-      auth,
-      ...(universeDomain === undefined ? {} : { universeDomain }),
-      ...(endpoint === undefined ? {} : serverOf(endpoint)),
-    });
-    // Before any call: a method called first would crash the process when there are no credentials.
-    await client.initialize().catch((error: unknown) => {
-      throw credentials.refused(error);
-    });
-    return client;
   }
 
   #tellWarnings({ name, target, warnings }: CloudOperation): void {
@@ -269,29 +199,9 @@ export class GoogleClient implements GceClient {
   }
 }
 
-/** What the headers of an answer said, which the SDK doesn't pass on. */
-interface Heard {
-  retryAfterMs?: number | undefined;
-}
-
-const hearing = new AsyncLocalStorage<Heard>();
-
-/** Listens to what an answer's headers say, for the call that it answers. */
-export function listenTo(headers: Headers): void {
-  const after = headers.get('retry-after');
-  const heard = hearing.getStore();
-  if (heard === undefined || after === null) return;
-  const ms = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
-  if (Number.isFinite(ms) && ms >= 0) heard.retryAfterMs = ms;
-}
-
 /** Whether an error says that nothing took place: all that Google answered, save its own troubles. */
 function isRefusal(error: unknown): boolean {
   return !ImgkitError.is(error, 'UNAVAILABLE') && !ImgkitError.is(error, 'TIMEOUT');
-}
-
-function isList(method: string): boolean {
-  return method === 'aggregatedList' || method.startsWith('list');
 }
 
 /** The items of an aggregated page, of all its scopes. */
@@ -311,26 +221,8 @@ function countedAs({ service, method, request }: ApiCall): CountedRequest {
   return { service, method, project: text(request, 'project') ?? '', region };
 }
 
-function routing(request: ApiCall['request']): string {
-  return Object.entries(request)
-    .flatMap(([key, value]) =>
-      pathFields.has(key) && typeof value === 'string' ? `${key}=${encodeURIComponent(value)}` : [],
-    )
-    .join('&');
-}
-
-function defined(request: ApiCall['request']): object {
-  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
-}
-
 function nameOf({ service, method, request }: ApiCall): Record<string, unknown> {
   return { call: `${service}.${method}`, project: request['project'] };
-}
-
-function serverOf(endpoint: URL): object {
-  const protocol = endpoint.protocol.replace(':', '');
-  const port = endpoint.port === '' ? (protocol === 'http' ? 80 : 443) : Number(endpoint.port);
-  return { apiEndpoint: endpoint.hostname, port, protocol };
 }
 
 async function sleep(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -338,25 +230,4 @@ async function sleep(clock: Clock, ms: number, signal: AbortSignal | undefined):
     throwIfAborted(signal);
     throw error;
   });
-}
-
-/** The promise, or `CANCELLED` as soon as the signal aborts. What goes on meanwhile can't fail unheard. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  promise.catch(() => undefined);
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    try {
-      throwIfAborted(signal);
-    } catch (error) {
-      aborted.reject(error);
-    }
-  };
-  signal.addEventListener('abort', onAbort);
-  onAbort();
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

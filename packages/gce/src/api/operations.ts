@@ -33,10 +33,7 @@ export function readOperation(native: WireObject, project: string): CloudOperati
 }
 
 /** What the API warns of. */
-export function readWarnings(
-  warnings: readonly WireObject[],
-  scope?: string,
-): readonly ApiWarning[] {
+function readWarnings(warnings: readonly WireObject[], scope?: string): readonly ApiWarning[] {
   return warnings
     .filter((warning) => text(warning, 'code') !== 'NO_RESULTS_ON_PAGE')
     .map((warning) => ({
