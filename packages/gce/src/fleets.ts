@@ -152,13 +152,7 @@ export class GceFleets implements Fleets {
       const canary =
         request.canary === undefined || request.canary >= size ? undefined : request.canary;
       const next = nextVersions(group, planned.id, canary);
-      return this.#changes.patch(
-        'fleets.rollOut',
-        id,
-        group,
-        { ...next, updatePolicy },
-        control,
-      );
+      return this.#changes.patch('fleets.rollOut', id, group, { ...next, updatePolicy }, control);
     });
   }
 
@@ -204,13 +198,7 @@ export class GceFleets implements Fleets {
       }
       const next = nextVersions(group, before, undefined);
       const updatePolicy = toUpdatePolicy({}, group);
-      return this.#changes.patch(
-        'fleets.rollBack',
-        id,
-        group,
-        { ...next, updatePolicy },
-        control,
-      );
+      return this.#changes.patch('fleets.rollBack', id, group, { ...next, updatePolicy }, control);
     });
   }
 
