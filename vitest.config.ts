@@ -43,7 +43,7 @@ export default defineConfig({
           name: 'vm',
           include: [`packages/*/src/${vmTests}`, `packages/*/test/${vmTests}`, `test/${vmTests}`],
           globalSetup: 'test/vm-setup.ts',
-          testTimeout: 300_000,
+          testTimeout: 600_000,
           hookTimeout: 300_000,
           fileParallelism: false,
           sequence: { groupOrder: 1 }, // after all other projects
