@@ -1,12 +1,21 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { diskFile, kitOf, missing, openstack, providerOf, scratch } from './openstack.ts';
+import {
+  diskFile,
+  kitOf,
+  missing,
+  openstack,
+  optionsOf,
+  providerOf,
+  scratch,
+} from './openstack.ts';
 
 /** Ends Glance at once, with all its workers. */
 async function killGlance(): Promise<void> {
@@ -24,6 +33,21 @@ async function startAgain(): Promise<void> {
   child.once('error', reject);
   child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`up: ${code}`))));
   await promise;
+}
+
+/** Runs the program that uploads, and kills it in the middle of that. */
+async function killedOnTheWay(args: readonly string[]): Promise<void> {
+  const program = fileURLToPath(new URL('upload-program.ts', import.meta.url));
+  const flags = ['--no-warnings', '--experimental-strip-types', '--conditions=@imgkit/source'];
+  const child = spawn(process.execPath, [...flags, program, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const exit = once(child, 'exit');
+  await Promise.race([once(child.stdout, 'data'), exit]);
+  child.kill('SIGKILL');
+  const [, signal]: unknown[] = await exit;
+  expect(signal).toBe('SIGKILL');
 }
 
 describe.skipIf(missing !== undefined)('an upload', () => {
@@ -58,5 +82,31 @@ describe.skipIf(missing !== undefined)('an upload', () => {
     const to = join(directory, 'copy.raw');
     await transfer?.export({ image: image.ref.id, to, format: 'raw' });
     expect((await readFile(to)).equals(await readFile(file))).toBe(true);
+  });
+
+  it('is begun again by the next call when the program that made it is killed', async () => {
+    const kit = await kitOf(providerOf('images'));
+    const { images } = kit.providers.get('images');
+    const name = `t-${randomBytes(4).toString('hex')}`;
+    const directory = await scratch();
+    const file = await diskFile(join(directory, 'disk.raw'), 96 * 2 ** 20);
+    await killedOnTheWay([
+      join(directory, 'state'),
+      JSON.stringify({ name: 'images', ...optionsOf('images') }),
+      name,
+      file,
+    ]);
+    const labels = { 'imgkit-run': name };
+    const statuses: string[] = [];
+    for await (const { status } of images.list({ labels })) statuses.push(status);
+    expect(statuses).toEqual(['PENDING']);
+
+    const source = { kind: 'file', file } as const;
+    const image = await images.create({ name, source, labels, idempotencyKey: name });
+    onTestFinished(async () => images.delete(image.ref.id));
+    expect(image).toMatchObject({ status: 'READY', diskSizeBytes: 96 * 2 ** 20 });
+    const found: string[] = [];
+    for await (const { ref } of images.list({ labels })) found.push(ref.id);
+    expect(found).toEqual([image.ref.id]);
   });
 });
