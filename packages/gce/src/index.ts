@@ -17,3 +17,4 @@ export {
   type GceSnapshot,
 } from './mapping/native.ts';
 export type { GceSnapshotOptions } from './snapshots.ts';
+export type { GceFleetOptions, GceRolloutOptions } from './fleets/fleet-options.ts';

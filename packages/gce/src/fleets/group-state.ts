@@ -44,7 +44,7 @@ export function versionsOf(group: WireObject): readonly GroupVersion[] {
 }
 
 /** The version that most machines are of, and, during a canary, the one that some of them went to. */
-export function splitVersions(group: WireObject): {
+function splitVersions(group: WireObject): {
   readonly stable: GroupVersion | undefined;
   readonly canary: GroupVersion | undefined;
 } {
