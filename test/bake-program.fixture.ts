@@ -11,6 +11,7 @@ import {
   type RecipeOptions,
   type ShellOptions,
 } from '@imgkit/bake';
+import { gce } from '@imgkit/gce';
 import { qemu } from '@imgkit/qemu';
 import { join } from 'node:path';
 
@@ -33,6 +34,8 @@ export interface Job extends Omit<Partial<RecipeOptions>, 'provision' | 'verify'
   readonly version?: string;
   readonly force?: boolean;
   readonly keepOnFailure?: boolean;
+  /** Where Compute Engine is, when it is to be baked there instead of in the local store. */
+  readonly computeEngine?: string;
 }
 
 /** What it tells. */
@@ -73,11 +76,15 @@ function provisioner(step: Step): Provisioner {
 }
 
 const job: Job = JSON.parse(process.argv[2] ?? '');
-const { directory, name = 'app', version, force, keepOnFailure, ...rest } = job;
+const { directory, name = 'app', version, force, keepOnFailure, computeEngine, ...rest } = job;
+const provider =
+  computeEngine === undefined
+    ? qemu({ directory: join(directory, 'store') })
+    : gce({ endpoint: computeEngine, project: 'imgkit-test', zone: 'us-central1-a' });
 let runId: string | undefined;
 try {
   const one = recipe(name, {
-    from: { qemu: family('base') },
+    from: { [provider.name]: family('base') },
     family: name,
     machineType: { cpus: 1, memoryBytes: 256 * 2 ** 20 },
     ...rest,
@@ -85,7 +92,7 @@ try {
     verify: (job.verify ?? []).map(provisioner),
   });
   await using kit = await createImgkit({
-    providers: [qemu({ directory: join(directory, 'store') })],
+    providers: [provider],
     stateDirectory: join(directory, 'state'),
   });
   const interrupt = new AbortController();
@@ -93,7 +100,7 @@ try {
   tell({ tells: 'ready' });
   const run = bake(kit, one, { version, force, keepOnFailure, signal: interrupt.signal });
   for await (const event of run) tell({ tells: 'event', ...event });
-  runId = run.ids['qemu'];
+  runId = run.ids[provider.name];
   const [baked] = (await run).images;
   if (baked === undefined) throw new Error('nothing was baked');
   const { image, reused, predecessors, durationMs } = baked;
@@ -101,6 +108,7 @@ try {
 } catch (error) {
   if (!ImgkitError.is(error)) throw error;
   const { code, message, hint, data } = error;
+  if (code === 'PROTOCOL') console.error(error);
   tell({ tells: 'error', code, message, hint, data, runId });
   process.exitCode = 1;
 }

@@ -2,15 +2,20 @@ import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bake } from '@imgkit/bake';
 import { ImgkitError } from '@imgkit/core';
-import { debianBase } from '@imgkit/qemu';
+import { debianBase, type BaseImage } from '@imgkit/qemu';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { webPackages } from '../examples/golden-image/src/web-packages.ts';
+import { webRecipe } from '../examples/golden-image/src/web-recipe.ts';
+import { GceBakeWorld } from './support/gce-bake-world.ts';
 
 /** The whole of `pnpm start`, as a user types it, on machines of its own. */
 const example = new URL('../examples/golden-image/', import.meta.url);
 
 let directory: string;
 let missing: string | undefined;
+let base: BaseImage | undefined;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'imgkit-example-'));
@@ -18,7 +23,7 @@ beforeAll(async () => {
   const bases = join(process.env['IMGKIT_TEST_CACHE'] ?? inject('vmDirectory'), 'bases');
   await mkdir(bases, { recursive: true, mode: 0o700 });
   try {
-    await debianBase().build(bases);
+    base = await debianBase().build(bases);
   } catch (error) {
     if (!ImgkitError.is(error, 'FAILED_PRECONDITION') && !ImgkitError.is(error, 'UNAVAILABLE'))
       throw error;
@@ -141,4 +146,21 @@ describe('the golden image example', () => {
     expect({ code: await cleaning.ended, output: cleaning.output() }).toMatchObject({ code: 0 });
     expect(await machinesIn(directory)).toEqual([]);
   }, 300_000);
+
+  it('bakes the same recipe at Compute Engine', async ({ skip, signal }) => {
+    if (base === undefined) return skip(missing);
+    const source = { name: 'debian-12-v1', family: 'debian-12', project: 'debian-cloud' };
+    const world = await GceBakeWorld.open(directory, { ...source, file: base.path });
+    if (typeof world === 'string') return skip(world);
+    await using _ = world;
+    const packages = await webPackages(join(directory, 'packages'), signal);
+    const { images, head } = await world.use(async (kit) => {
+      const run = bake(kit, webRecipe(1, packages), { on: ['gce'], version: '1', signal });
+      return { ...(await run), head: await kit.families.head('gce', 'web') };
+    });
+    expect(images.map(({ image }) => image.name)).toEqual(['web-1']);
+    expect(head.name).toBe('web-1');
+    expect(await world.leftovers()).toEqual([]);
+    expect(world.emulator.violations).toEqual([]);
+  }, 600_000);
 });

@@ -58,7 +58,8 @@ async function bakeVersion(
   packages: readonly string[],
   { screen, signal, verbose }: JobContext,
 ): Promise<BakedImage> {
-  const run = bake(kit, webRecipe(version, packages), { version: String(version), signal });
+  const recipe = webRecipe(version, packages);
+  const run = bake(kit, recipe, { on: ['qemu'], version: String(version), signal });
   for await (const event of run) {
     screen.now(event.message);
     if (event.type === 'output' ? verbose : event.type !== 'progress') screen.step(event.message);
