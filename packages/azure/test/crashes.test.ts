@@ -147,6 +147,18 @@ describe('two processes', () => {
   });
 });
 
+describe('an image that another process has overwritten', () => {
+  it('is not taken for the own one', async () => {
+    const provider = await cloud.provider();
+    const { ref } = await provider.images.create({ ...request, idempotencyKey: 'theirs' });
+    const rest = { name: 'web-1', key: 'mine' };
+    const token = { call: 'images.create', operation: null, target: ref.id, rest };
+    const text = `azure:${Buffer.from(JSON.stringify(token)).toString('base64url')}`;
+    await expect(provider.resume(text)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    expect(standing('versions')).toEqual([ref.id]);
+  });
+});
+
 describe('a process that is killed', () => {
   it.each(['GalleryImages.CreateOrUpdate', 'GalleryImageVersions.CreateOrUpdate'])(
     'after %s leaves what the next one with its key goes on with',
