@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -188,7 +189,8 @@ describe('a process that is killed', () => {
       });
       const killed = run(join(home, 'one'));
       const ended = once(killed, 'exit');
-      while (stuck.struck === 0) await Promise.race([new Promise(setImmediate), ended]);
+      while (stuck.struck === 0 && killed.exitCode === null) await delay(10);
+      expect(stuck.struck).toBeGreaterThan(0);
       killed.kill('SIGKILL');
       await ended;
       stuck.remove();
