@@ -107,7 +107,7 @@ describe('the golden image example', () => {
     expect(output).toMatch(/^web-1 +1 +DEPRECATED +web-2 /mu);
     expect(output).toContain('No machine is left.');
     expect(await machinesIn(directory)).toEqual([]);
-  }, 900_000);
+  }, 1_800_000);
 
   it('uses what stands when it is started again, and says so', async ({ skip }) => {
     if (missing !== undefined) skip(missing);
