@@ -1,7 +1,37 @@
 import { z } from 'zod';
 
-/** An image as Glance gives it. Its custom properties stand beside the standard ones. */
-export const glanceImage = z.looseObject({
+/** An image as Glance gives it. Its custom properties stand beside the standard members. */
+export interface GlanceImage {
+  readonly id: string;
+  readonly name?: string | null | undefined;
+  /** `queued`, `saving`, `active`, `deactivated` and so on. */
+  readonly status: string;
+  /** `private`, `shared`, `community` or `public`. */
+  readonly visibility?: string | undefined;
+  /** The id of the project that it belongs to. */
+  readonly owner?: string | null | undefined;
+  /** The bytes that are stored. */
+  readonly size?: number | null | undefined;
+  /** The bytes of the disk, where the cloud found them out. */
+  readonly virtual_size?: number | null | undefined;
+  /** The least size of a server's disk, in GiB. */
+  readonly min_disk?: number | null | undefined;
+  readonly disk_format?: string | null | undefined;
+  readonly container_format?: string | null | undefined;
+  /** The MD5 of the bytes, in hexadecimal. */
+  readonly checksum?: string | null | undefined;
+  readonly os_hash_algo?: string | null | undefined;
+  readonly os_hash_value?: string | null | undefined;
+  readonly os_hidden?: boolean | null | undefined;
+  readonly protected?: boolean | null | undefined;
+  readonly tags?: readonly string[] | null | undefined;
+  readonly created_at: string;
+  readonly updated_at?: string | null | undefined;
+  readonly [property: string]: unknown;
+}
+
+/** What an answer must have to be an image. */
+export const glanceImage: z.ZodType<GlanceImage> = z.looseObject({
   id: z.string(),
   name: z.string().nullish(),
   status: z.string(),
@@ -21,9 +51,6 @@ export const glanceImage = z.looseObject({
   created_at: z.string(),
   updated_at: z.string().nullish(),
 });
-
-/** An image as Glance gives it: see {@link isGlanceImage}. */
-export type GlanceImage = z.infer<typeof glanceImage>;
 
 /**
  * Tells whether `image.native` is what Glance gave.
