@@ -49,7 +49,7 @@ describe('the adapters', () => {
       'src/plugin.ts',
       'new ContainerModule(); bind(tokens.images); bind(tokens.machineImages);',
     ),
-    ...['index', 'options', 'mapping', 'errors', 'images', 'owned', 'machine-images'].map((name) =>
+    ...['index', 'options', 'mapping', 'errors', 'images', 'machine-images'].map((name) =>
       acme(`src/${name}.ts`),
     ),
   ];

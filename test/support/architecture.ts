@@ -67,7 +67,7 @@ export function adapters(files: readonly SourceFile[]): string[] {
 }
 
 /** What every adapter has; a capability's file comes on top for each that it binds. */
-const adapterFiles = ['index', 'plugin', 'options', 'mapping', 'errors', 'images', 'owned'];
+const adapterFiles = ['index', 'plugin', 'options', 'mapping', 'errors', 'images'];
 
 /** The mapping of a large cloud has a file for each kind of resource. */
 const mayBeFolder = (file: string, sources: ReadonlyMap<string, string>) =>

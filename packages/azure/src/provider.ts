@@ -1,5 +1,6 @@
 import {
   ImgkitError,
+  ownedResources,
   type CallOptions,
   type Clock,
   type Logger,
@@ -14,7 +15,6 @@ import { AzureDeprecation } from './deprecation.ts';
 import { AzureDisks } from './disks.ts';
 import { AzureImages } from './images.ts';
 import { AzureLimits } from './limits.ts';
-import { AzureOwnedResources } from './owned.ts';
 import { AzurePublishing } from './publishing.ts';
 import { formatId, sameId } from './resource-id.ts';
 import type { AzureSettings } from './settings.ts';
@@ -69,7 +69,7 @@ export function createParts(
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),
     limits: new AzureLimits(context),
-    owned: new AzureOwnedResources(provider, { disk: disks, snapshot: snapshots, image: images }),
+    owned: ownedResources(provider, { disk: disks, snapshot: snapshots, image: images }),
     connection: {
       project: settings.subscription,
       check: (options) => checkGallery(context, options),

@@ -27,6 +27,12 @@ export {
   throwIfAborted,
   type OperationControl,
 } from './plugin/operation.ts';
+export {
+  ownedResources,
+  type OwnedCollection,
+  type OwnedCollections,
+  type OwnedItem,
+} from './plugin/owned-collections.ts';
 export type { Providers } from './plugin/providers.ts';
 export {
   createRetrier,

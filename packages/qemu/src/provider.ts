@@ -1,4 +1,4 @@
-import { type CallOptions, type ProviderParts } from '@imgkit/core';
+import { ownedResources, type CallOptions, type ProviderParts } from '@imgkit/core';
 
 import { QemuDeprecation } from './deprecation.ts';
 import { QemuDisks } from './disks.ts';
@@ -14,7 +14,6 @@ import { InstanceLauncher } from './machine/launcher.ts';
 import { LocalMachines } from './machine/local-machines.ts';
 import { WarmStates } from './machine/warm-states.ts';
 import type { QemuSettings } from './options.ts';
-import { QemuOwnedResources } from './owned.ts';
 import { QemuPublishing } from './publishing.ts';
 import { LocalContext } from './resources/context.ts';
 import { registerStore } from './qemu-store.ts';
@@ -61,7 +60,7 @@ export function createParts(provider: string, settings: QemuSettings): QemuParts
     usage: new QemuUsage(context, { instances: machines, fleets }),
     limits: new QemuLimits(context),
     warmStarts: new QemuWarmStarts(context, warm),
-    owned: new QemuOwnedResources(provider, {
+    owned: ownedResources(provider, {
       fleet: fleets,
       instance: instances,
       disk: disks,
