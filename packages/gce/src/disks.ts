@@ -16,9 +16,14 @@ import { diagnosed } from './diagnosis.ts';
 import { diskKind } from './kinds.ts';
 import { toGceLabels } from './labels.ts';
 import { toDisk } from './mapping/disk.ts';
-import { readOptions } from './mapping/machine-options.ts';
-import { checkSize, encryptionKey, toGib, typeUrl } from './mapping/machine-template.ts';
+import { checkSize, toGib, typeUrl } from './mapping/machine-template.ts';
 import { checkName } from './names.ts';
+import {
+  encryptionKey,
+  encryptionOptions,
+  readOptions,
+  type GceEncryptionOptions,
+} from './provider-options.ts';
 import { formatId } from './resource-id.ts';
 import {
   deleteResource,
@@ -31,13 +36,11 @@ import {
 import { usableImage, usableSnapshot } from './sources.ts';
 
 /** What `providerOptions` of `disks.create` may hold at GCE. */
-export interface GceDiskOptions {
+export interface GceDiskOptions extends GceEncryptionOptions {
   /** The zone; the provider's by default. */
   readonly zone?: string | undefined;
   /** `pd-standard`, `pd-ssd`, `hyperdisk-balanced`…; `pd-balanced` by default. */
   readonly type?: string | undefined;
-  /** The key of Cloud KMS that it is encrypted with: `projects/p/locations/l/keyRings/r/cryptoKeys/k`. */
-  readonly kmsKey?: string | undefined;
   /** What it is, in words. */
   readonly description?: string | undefined;
 }
@@ -45,7 +48,7 @@ export interface GceDiskOptions {
 const diskOptions = z.strictObject({
   zone: z.string().min(1).optional(),
   type: z.string().min(1).optional(),
-  kmsKey: z.string().min(1).optional(),
+  ...encryptionOptions,
   description: z.string().max(2048).optional(),
 });
 
@@ -90,7 +93,7 @@ export class GceDisks implements Disks {
         labels,
         ...content,
         type: typeUrl({ project, scope }, 'diskTypes', wishes.type ?? 'pd-balanced'),
-        diskEncryptionKey: encryptionKey(wishes.kmsKey),
+        diskEncryptionKey: encryptionKey(wishes),
         description: wishes.description,
       };
       const id = formatId({ project, scope, collection: 'disks', name });

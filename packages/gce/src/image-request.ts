@@ -10,16 +10,13 @@ import type { WireObject, WireRequest } from './api/wire.ts';
 import { creationLabels } from './creation.ts';
 import { familyLabel, pendingLabel, toGceLabels, versionLabel } from './labels.ts';
 import { checkName } from './names.ts';
+import { encryptionKey, encryptionOptions, type GceEncryptionOptions } from './provider-options.ts';
 import { urlOf } from './resource-id.ts';
 
 /** What only Google knows of a new image: its `providerOptions`. */
-export interface GceImageOptions {
+export interface GceImageOptions extends GceEncryptionOptions {
   /** Where the data is kept: one region or multi-region, such as `us` or `europe-west1`. Near the source by default. */
   readonly storageLocations?: readonly string[] | undefined;
-  /** The customer-managed key that encrypts it: `projects/P/locations/L/keyRings/R/cryptoKeys/K`. */
-  readonly kmsKeyName?: string | undefined;
-  /** The service account that uses the key; the project's own by default. */
-  readonly kmsKeyServiceAccount?: string | undefined;
   /** What the guest can do, such as `UEFI_COMPATIBLE` or `GVNIC`; the source's are kept. */
   readonly guestOsFeatures?: readonly string[] | undefined;
   /** Licences, as URLs or `projects/P/global/licenses/L`. */
@@ -28,17 +25,14 @@ export interface GceImageOptions {
   readonly forceCreate?: boolean | undefined;
 }
 
-const schema = z.strictObject({
+/** The schema of {@link GceImageOptions}. */
+export const imageOptions = z.strictObject({
   storageLocations: z
     .array(z.string().regex(/^[a-z]+(?:-[a-z]+\d+)?$/))
     .length(1)
     .readonly()
     .optional(),
-  kmsKeyName: z
-    .string()
-    .regex(/^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+/)
-    .optional(),
-  kmsKeyServiceAccount: z.email().optional(),
+  ...encryptionOptions,
   guestOsFeatures: z
     .array(z.string().regex(/^[A-Z][A-Z0-9_]+$/))
     .readonly()
@@ -55,23 +49,6 @@ const longestDescription = 2048;
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 type ImageRequest = Omit<CreateImageRequest, 'source'>;
-
-/**
- * Reads what only Google knows of a new image.
- *
- * @throws ImgkitError with `INVALID_ARGUMENT` that names each wrong option.
- */
-export function readImageOptions(
-  options: Readonly<Record<string, unknown>> | undefined,
-): GceImageOptions {
-  const read = schema.safeParse(options ?? {});
-  if (read.success) return read.data;
-  const issues = read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw invalid(
-    `these providerOptions can't be taken: ${issues.join('; ')}`,
-    `There are ${Object.keys(schema.shape).join(', ')}.`,
-  );
-}
 
 /** Whether something is left to do when the image is READY: deprecating it, or publishing it. */
 function isUnfinished({ family, staged, deprecation }: ImageRequest): boolean {
@@ -94,7 +71,6 @@ export function imageBody(request: ImageRequest, options: GceImageOptions): Wire
   checkDescription(description);
   if (deprecation !== undefined) checkDeprecation(deprecation);
   const { storageLocations, guestOsFeatures, licenses } = options;
-  const { kmsKeyName, kmsKeyServiceAccount } = options;
   return {
     name,
     description,
@@ -108,7 +84,7 @@ export function imageBody(request: ImageRequest, options: GceImageOptions): Wire
     storageLocations,
     guestOsFeatures: guestOsFeatures?.map((type) => ({ type })),
     licenses: licenses?.map(licenseUrl),
-    imageEncryptionKey: kmsKeyName === undefined ? undefined : { kmsKeyName, kmsKeyServiceAccount },
+    imageEncryptionKey: encryptionKey(options),
   };
 }
 

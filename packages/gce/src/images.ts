@@ -17,12 +17,13 @@ import { tokenOf, type GceContext } from './context.ts';
 import { makeOnce } from './creation.ts';
 import { changeLabels, imageCall, patchImage, readImage } from './image-changes.ts';
 import { finishImage, readFinish, removeFailed, toFinish, type Finish } from './image-finish.ts';
-import { imageBody, checkDescription, readImageOptions } from './image-request.ts';
+import { imageBody, checkDescription, imageOptions } from './image-request.ts';
 import { prepareSource, type FileUploads } from './image-sources.ts';
 import { encodeLabelValue, familyLabel, hasLabels, labelFilter, toGceLabels } from './labels.ts';
 import { isOperationFailure } from './errors.ts';
 import { toImage } from './mapping/image.ts';
 import { resourceName } from './names.ts';
+import { readOptions } from './provider-options.ts';
 import { formatId } from './resource-id.ts';
 
 /** How many images Google gives in one page at most. */
@@ -67,7 +68,7 @@ export class GceImages implements Images {
   create(request: CreateImageRequest, options?: CallOptions): Operation<Image> {
     const context = this.#context;
     return context.operation('images.create', request.name, options, async (control) => {
-      const providerOptions = readImageOptions(request.providerOptions);
+      const providerOptions = readOptions(imageOptions, request.providerOptions, 'images');
       const body = imageBody(request, providerOptions);
       toFinish(context.provider, request); // what is wrong with it is said before anything is made
       const source = await prepareSource(context, this.#uploads, request.source, request, control);

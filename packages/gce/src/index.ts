@@ -16,5 +16,6 @@ export {
   type GceMachineImage,
   type GceSnapshot,
 } from './mapping/native.ts';
+export type { GceEncryptionOptions } from './provider-options.ts';
 export type { GceSnapshotOptions } from './snapshots.ts';
 export type { GceFleetOptions, GceRolloutOptions } from './fleets/fleet-options.ts';

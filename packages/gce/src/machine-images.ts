@@ -21,9 +21,13 @@ import { toGceLabels } from './labels.ts';
 import { GceMachineImageSharing } from './machine-image-sharing.ts';
 import { MachineImagePace, machineImageIntervalMs } from './machine-image-pace.ts';
 import { toMachineImage } from './mapping/machine-image.ts';
-import { readOptions } from './mapping/machine-options.ts';
-import { encryptionKey } from './mapping/machine-template.ts';
 import { checkName } from './names.ts';
+import {
+  encryptionKey,
+  encryptionOptions,
+  readOptions,
+  type GceEncryptionOptions,
+} from './provider-options.ts';
 import { formatId, sameId } from './resource-id.ts';
 import {
   deleteResource,
@@ -36,11 +40,9 @@ import {
 import { restoreInstance } from './restore.ts';
 
 /** What `providerOptions` of `machineImages.create` may hold at GCE. */
-export interface GceMachineImageOptions {
+export interface GceMachineImageOptions extends GceEncryptionOptions {
   /** A region, or `us`, `eu`, `asia`; near the instance by default. */
   readonly storageLocations?: readonly string[] | undefined;
-  /** The key of Cloud KMS that it is encrypted with: `projects/p/locations/l/keyRings/r/cryptoKeys/k`. */
-  readonly kmsKey?: string | undefined;
   /**
    * What happens before ten minutes have passed since the last one of the instance: `refuse` it with
    * `RATE_LIMITED` (the default), or `wait`.
@@ -52,7 +54,7 @@ export interface GceMachineImageOptions {
 
 const machineImageOptions = z.strictObject({
   storageLocations: z.array(z.string().min(1)).max(1).optional(),
-  kmsKey: z.string().min(1).optional(),
+  ...encryptionOptions,
   whenTooSoon: z.enum(['refuse', 'wait']).optional(),
   burst: z.boolean().optional(),
 });
@@ -146,7 +148,7 @@ export class GceMachineImages implements MachineImages {
       labels: toGceLabels(request.labels, creationLabels(key)),
       description,
       storageLocations: wishes.storageLocations,
-      machineImageEncryptionKey: encryptionKey(wishes.kmsKey),
+      machineImageEncryptionKey: encryptionKey(wishes),
     };
     const id = formatId({ project, scope: 'global', collection: 'machineImages', name });
     // What stands already is given, or refused, at any time.

@@ -14,9 +14,13 @@ import { diagnosed } from './diagnosis.ts';
 import { snapshotKind } from './kinds.ts';
 import { toGceLabels } from './labels.ts';
 import { toSnapshot } from './mapping/disk.ts';
-import { readOptions } from './mapping/machine-options.ts';
-import { encryptionKey } from './mapping/machine-template.ts';
 import { checkName } from './names.ts';
+import {
+  encryptionKey,
+  encryptionOptions,
+  readOptions,
+  type GceEncryptionOptions,
+} from './provider-options.ts';
 import { formatId, sameId } from './resource-id.ts';
 import {
   deleteResource,
@@ -27,15 +31,13 @@ import {
 } from './resources.ts';
 
 /** What `providerOptions` of `snapshots.create` may hold at GCE. */
-export interface GceSnapshotOptions {
+export interface GceSnapshotOptions extends GceEncryptionOptions {
   /** A region, or `us`, `eu`, `asia`; near the disk by default. */
   readonly storageLocations?: readonly string[] | undefined;
   /** Whether the guest is asked to flush first. */
   readonly guestFlush?: boolean | undefined;
   /** `ARCHIVE` is cheaper to keep, and dearer to read; `STANDARD` by default. */
   readonly type?: 'STANDARD' | 'ARCHIVE' | undefined;
-  /** The key of Cloud KMS that it is encrypted with: `projects/p/locations/l/keyRings/r/cryptoKeys/k`. */
-  readonly kmsKey?: string | undefined;
   /** What it is, in words. */
   readonly description?: string | undefined;
 }
@@ -44,7 +46,7 @@ const snapshotOptions = z.strictObject({
   storageLocations: z.array(z.string().min(1)).max(1).optional(),
   guestFlush: z.boolean().optional(),
   type: z.enum(['STANDARD', 'ARCHIVE']).optional(),
-  kmsKey: z.string().min(1).optional(),
+  ...encryptionOptions,
   description: z.string().max(2048).optional(),
 });
 
@@ -86,7 +88,7 @@ export class GceSnapshots implements Snapshots {
         request.providerOptions,
         'snapshots',
       );
-      const { storageLocations, guestFlush, type, kmsKey, description } = wishes;
+      const { storageLocations, guestFlush, type, description } = wishes;
       const snapshotResource = {
         name,
         sourceDisk: disk,
@@ -94,7 +96,7 @@ export class GceSnapshots implements Snapshots {
         storageLocations,
         guestFlush,
         snapshotType: type,
-        snapshotEncryptionKey: encryptionKey(kmsKey),
+        snapshotEncryptionKey: encryptionKey(wishes),
         description,
       };
       const { project } = context;

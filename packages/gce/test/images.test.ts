@@ -30,13 +30,14 @@ async function names(images: AsyncIterable<Image>): Promise<readonly string[]> {
 
 describe('a new image', () => {
   it('has what only Google knows', async () => {
-    const kmsKeyName = 'projects/acme/locations/us/keyRings/ring/cryptoKeys/key';
+    const kmsKey = 'projects/acme/locations/us/keyRings/ring/cryptoKeys/key';
     const { native, architecture } = await provider.images.create(
       request({
         architecture: 'arm64',
         providerOptions: {
           storageLocations: ['europe-west1'],
-          kmsKeyName,
+          kmsKey,
+          kmsKeyServiceAccount: 'keys@acme.iam.gserviceaccount.com',
           guestOsFeatures: ['UEFI_COMPATIBLE', 'GVNIC'],
           licenses: ['projects/debian-cloud/global/licenses/debian-12'],
         },
@@ -49,14 +50,18 @@ describe('a new image', () => {
       guestOsFeatures: [{ type: 'UEFI_COMPATIBLE' }, { type: 'GVNIC' }],
       licenses: [expect.stringMatching(/\/projects\/debian-cloud\/global\/licenses\/debian-12$/)],
     });
-    expect(native.imageEncryptionKey?.kmsKeyName).toContain(kmsKeyName);
+    expect(native.imageEncryptionKey?.kmsKeyName).toContain(kmsKey);
+    expect(bodies('Images.Insert').at(-1)).toMatchObject({
+      imageEncryptionKey: { kmsKeyServiceAccount: 'keys@acme.iam.gserviceaccount.com' },
+    });
     expect(Object.keys(native).filter((key) => key.startsWith('_'))).toEqual([]);
   });
 
   it.for([
     [{ storageLocation: ['us'] }, /storageLocation/],
     [{ storageLocations: ['us', 'eu'] }, /storageLocations/],
-    [{ kmsKeyName: 'key' }, /kmsKeyName/],
+    [{ kmsKey: 'key' }, /kmsKey/],
+    [{ kmsKeyServiceAccount: 'me' }, /kmsKeyServiceAccount/],
     [{ guestOsFeatures: ['gvnic'] }, /guestOsFeatures/],
     [{ forceCreate: 'yes' }, /forceCreate/],
   ] as const)('isn’t made with providerOptions %j', async ([providerOptions, message]) => {

@@ -4,7 +4,7 @@ import { keyDigest } from '../api/request-id.ts';
 import type { WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
 import { ifThere, makeOnce } from '../creation.ts';
-import { readOptions } from '../mapping/machine-options.ts';
+import { readOptions } from '../provider-options.ts';
 import { checkName } from '../names.ts';
 import { formatId } from '../resource-id.ts';
 import { goesOn, rememberToken, type FleetChanges } from './fleet-changes.ts';

@@ -1,6 +1,8 @@
 import { ImgkitError, type MachineTemplate } from '@imgkit/core';
 import * as z from 'zod';
 
+import { encryptionOptions, readOptions, type GceEncryptionOptions } from '../provider-options.ts';
+
 const text = z.string().min(1);
 
 /** The schema of {@link GceMachineOptions}. */
@@ -21,13 +23,13 @@ const machineOptions = z.strictObject({
     })
     .optional(),
   diskType: text.optional(),
-  kmsKey: text.optional(),
+  ...encryptionOptions,
   minCpuPlatform: text.optional(),
   description: z.string().max(2048).optional(),
 });
 
 /** What `providerOptions` of machines may hold at GCE: `instances.launch`, `machineImages.restore`, fleets. */
-export interface GceMachineOptions {
+export interface GceMachineOptions extends GceEncryptionOptions {
   /** The zone; that of the disks given, or the provider's, by default. */
   readonly zone?: string | undefined;
   /** The network, by name or URL; `default` by default, or the subnet's. */
@@ -54,8 +56,6 @@ export interface GceMachineOptions {
     | undefined;
   /** The type of new disks; `pd-balanced` by default. */
   readonly diskType?: string | undefined;
-  /** The key of Cloud KMS that new disks are encrypted with: `projects/p/locations/l/keyRings/r/cryptoKeys/k`. */
-  readonly kmsKey?: string | undefined;
   /** The oldest CPU platform it may run on: `Intel Ice Lake`. */
   readonly minCpuPlatform?: string | undefined;
   /** What it is, in words. */
@@ -70,19 +70,4 @@ export function readMachineOptions(given: MachineTemplate['providerOptions']): G
       hint: 'Name the `serviceAccount` too.',
     });
   return options;
-}
-
-/** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for what the schema doesn't take. */
-export function readOptions<S extends z.ZodType>(
-  schema: S,
-  given: Readonly<Record<string, unknown>> | undefined,
-  what: string,
-): z.output<S> {
-  const result = schema.safeParse(given ?? {});
-  if (result.success) return result.data;
-  throw new ImgkitError(
-    'INVALID_ARGUMENT',
-    `the providerOptions aren't those of ${what} at GCE: ${z.prettifyError(result.error)}`,
-    { hint: `See the type of the options of ${what}.` },
-  );
 }

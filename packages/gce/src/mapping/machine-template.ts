@@ -1,6 +1,7 @@
 import { ImgkitError, type Architecture, type ExtraDisk, type MachineTemplate } from '@imgkit/core';
 
 import type { WireObject } from '../api/wire.ts';
+import { encryptionKey } from '../provider-options.ts';
 import { regionOf } from '../resource-id.ts';
 import { machineTypeName } from './machine-type.ts';
 import type { GceMachineOptions } from './machine-options.ts';
@@ -123,11 +124,6 @@ export function checkSize(what: string, bytes: number | undefined, least = 1): v
   );
 }
 
-/** How new disks are encrypted; Google's own keys when nobody says. */
-export function encryptionKey(kmsKey: string | undefined): WireObject | undefined {
-  return kmsKey === undefined ? undefined : { kmsKeyName: kmsKey };
-}
-
 function bootDisk({ boot, bootDiskSizeBytes }: MachineTemplate, plan: MachinePlan): WireObject {
   checkSize('the boot disk', bootDiskSizeBytes);
   if (boot.kind === 'disk') {
@@ -138,7 +134,7 @@ function bootDisk({ boot, bootDiskSizeBytes }: MachineTemplate, plan: MachinePla
   return {
     boot: true,
     autoDelete: true,
-    diskEncryptionKey: encryptionKey(plan.options.kmsKey),
+    diskEncryptionKey: encryptionKey(plan.options),
     initializeParams: {
       ...newDisk(plan, plan.name, bootDiskSizeBytes),
       ...(boot.kind === 'image'
@@ -155,7 +151,7 @@ function extraDisk(disk: ExtraDisk, index: number, plan: MachinePlan): WireObjec
   return {
     boot: false,
     autoDelete: disk.deleteWithInstance ?? true,
-    diskEncryptionKey: encryptionKey(plan.options.kmsKey),
+    diskEncryptionKey: encryptionKey(plan.options),
     initializeParams: newDisk(plan, name && furtherDiskName(name, index + 1), disk.sizeBytes),
   };
 }
