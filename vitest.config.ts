@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 // Tests read the packages' sources, not their builds (examples and users read dist).
 const conditions = ['@imgkit/source', ...defaultServerConditions];
 const tests = ['src/**/*.test.ts', 'test/**/*.test.ts'];
-// Tests that boot machines: they need the processors for themselves.
+// Tests that boot machines: they need the processors, and run after the others.
 const vmTests = '**/*.vm.test.ts';
 // Tests that need a real OpenStack, started from Debian's packages.
 const openstackTests = '**/*.openstack.test.ts';
@@ -45,7 +45,6 @@ export default defineConfig({
           globalSetup: 'test/vm-setup.ts',
           testTimeout: 600_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
           sequence: { groupOrder: 1 }, // after all other projects
         },
       },

@@ -1,4 +1,4 @@
-import type { Clock, ProviderParts, Retrier } from '@imgkit/core';
+import { ownedResources, type Clock, type ProviderParts, type Retrier } from '@imgkit/core';
 
 import { connect } from './client.ts';
 import { cloudSettings } from './configuration/cloud-settings.ts';
@@ -7,7 +7,6 @@ import { located } from './errors.ts';
 import { RackspaceImages } from './images.ts';
 import { RackspaceLimits } from './limits.ts';
 import type { RackspaceOptions } from './options.ts';
-import { RackspaceOwnedResources } from './owned.ts';
 import { RackspacePublishing } from './publishing.ts';
 import { CloudContext } from './resources/context.ts';
 import { RackspaceSharing } from './sharing.ts';
@@ -59,7 +58,7 @@ export async function createParts(
       transfer: new RackspaceTransfer(context),
       usage: new RackspaceUsage(context),
       limits: new RackspaceLimits(context),
-      owned: new RackspaceOwnedResources(provider, { image: images }),
+      owned: ownedResources(provider, { image: images }),
       connection: {
         project,
         check: (given) =>
