@@ -86,6 +86,7 @@ it('a bucket that isn’t there, or may not be written, is said to be so', async
     [404, 'NOT_FOUND'],
     [403, 'PERMISSION_DENIED'],
     [401, 'UNAUTHENTICATED'],
+    [501, 'UNSUPPORTED'],
   ] as const) {
     emulator.faults.add({ rpc: 'Objects.Insert', kind: 'status', status });
     const refused = provider.images.create({ name: 'web-3', source });

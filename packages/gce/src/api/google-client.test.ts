@@ -92,6 +92,14 @@ describe('reading', () => {
     expect(server.requests).toHaveLength(5);
   });
 
+  it('isn’t tried again where there is no such method', async () => {
+    const { client, server } = await start(() => failure(501, 'notImplemented'));
+    await expect(client.read(get)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    expect(server.requests).toHaveLength(1);
+    await expect(client.start(insert)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    expect(server.requests).toHaveLength(2);
+  });
+
   it('heeds Retry-After', async () => {
     const clock = new SkippingClock();
     const { client } = await start(

@@ -140,6 +140,7 @@ const byStatus: Readonly<Record<number, { readonly code: ErrorCode; readonly hin
   404: { code: 'NOT_FOUND', hint: 'Make the bucket, or say another one: gce({ bucket }).' },
   412: { code: 'FAILED_PRECONDITION' },
   429: { code: 'RATE_LIMITED' },
+  501: { code: 'UNSUPPORTED', hint: 'This server doesn’t have that call.' },
 };
 
 function storageError(error: unknown, address: string): ImgkitError {
