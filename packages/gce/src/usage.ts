@@ -6,7 +6,7 @@ import {
   type UsageReport,
 } from '@imgkit/core';
 
-import { object, objects, text, texts, type WireObject } from './api/wire.ts';
+import { objects, text, texts, type WireObject } from './api/wire.ts';
 import type { ListCall } from './client.ts';
 import type { GceContext } from './context.ts';
 import { imageOf } from './fleets/fleet-templates.ts';
@@ -40,12 +40,15 @@ export class GceUsage implements Usage {
   async of(id: string, options?: CallOptions): Promise<UsageReport> {
     return this.#context.call('usage.of', id, options, async () => {
       const image = await this.#read(id, options);
-      const answers = await Promise.all([
-        this.#ask('disks and instances', options, (ask) => this.#disks(image, ask)),
-        this.#ask('images', options, (ask) => this.#images(image, ask)),
-        this.#ask('templates and fleets', options, (ask) => this.#fleets(image, ask)),
-        this.#ask('machine images', options, (ask) => this.#machineImages(image, ask)),
-      ]);
+      const disks: WireObject[] = [];
+      const answers = [
+        await this.#ask('disks and instances', options, (ask) => this.#disks(image, ask, disks)),
+        ...(await Promise.all([
+          this.#ask('images', options, (ask) => this.#images(image, ask)),
+          this.#ask('templates and fleets', options, (ask) => this.#fleets(image, ask)),
+          this.#ask('machine images', options, (ask) => this.#machineImages(disks, ask)),
+        ])),
+      ];
       const unanswered = answers.flatMap((answer) => answer.unanswered);
       return {
         users: unique(answers.flatMap((answer) => answer.users)),
@@ -92,13 +95,14 @@ export class GceUsage implements Usage {
     return { users, unanswered };
   }
 
-  /** Disks say what image they were made of, and which instances use them. Instances say neither. */
-  async *#disks(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+  /** Disks say what image they were made of, and which instances use them. Instances say neither. Adds to `made`. */
+  async *#disks(image: AskedImage, list: Lister, made: WireObject[]): AsyncGenerator<ImageUser> {
     const { project } = this.#context;
     const request = { project, filter: filterOf(image) };
     const call = { service: 'disks', method: 'aggregatedList', request } as const;
     for await (const disk of list(call)) {
       if (!isMadeOf(disk, image)) continue;
+      made.push(disk);
       yield { kind: 'disk', id: idOf(disk), reason: `disk "${text(disk, 'name')}" was made of it` };
       for (const instance of texts(disk, 'users')) {
         const id = shortId(instance);
@@ -142,18 +146,26 @@ export class GceUsage implements Usage {
     }
   }
 
-  async *#machineImages(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+  /** Machine images name the disks they were taken of, not the image of those. They don't need either any more. */
+  async *#machineImages(disks: readonly WireObject[], list: Lister): AsyncGenerator<ImageUser> {
     const request = { project: this.#context.project };
     for await (const saved of list({ service: 'machineImages', method: 'list', request })) {
-      const properties = object(saved, 'instanceProperties');
-      const sources = objects(properties, 'disks').map((disk) =>
-        text(object(disk, 'initializeParams'), 'sourceImage'),
-      );
-      if (!sources.some((source) => source !== undefined && sameId(source, image.id))) continue;
+      const sources = objects(saved, 'savedDisks').map((disk) => text(disk, 'sourceDisk') ?? '');
+      const isOf = (disk: WireObject): boolean =>
+        sources.some((source) => sameId(source, idOf(disk))) && wasBefore(disk, saved);
+      if (!disks.some(isOf)) continue;
       const reason = `machine image "${text(saved, 'name')}" is of a machine that was made of it`;
       yield { kind: 'machine-image', id: idOf(saved), reason };
     }
   }
+}
+
+/** Whether a disk was there when a machine image was made: another disk may have had its name. */
+function wasBefore(disk: WireObject, machineImage: WireObject): boolean {
+  const [made, saved] = [disk, machineImage].map((one) =>
+    Date.parse(text(one, 'creationTimestamp') ?? ''),
+  );
+  return made === undefined || saved === undefined || !(made > saved);
 }
 
 type Lister = (call: ListCall) => AsyncIterable<WireObject>;

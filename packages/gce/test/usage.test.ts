@@ -66,6 +66,36 @@ it('names all users of an image, in one listing a kind however many there are', 
   ]);
 });
 
+it('names the machine images of machines that were made of it', async () => {
+  const project = cloud.emulator.project('imgkit-test');
+  const id = 'projects/imgkit-test/global/images/saved';
+  project.addImage({ name: 'saved' });
+  const boot = { kind: 'image', image: { provider: 'gce', id } } as const;
+  const { instances, machineImages, disks } = provider;
+  if (!instances || !machineImages || !disks) throw new Error('a part is missing');
+  const instance = await instances.launch({ name: 'to-save', boot });
+  const other = await instances.launch({
+    name: 'not-of-it',
+    boot: { kind: 'image', image: cloud.base },
+  });
+  const taken = await machineImages.create({ name: 'of-it', instance: instance.id });
+  await machineImages.create({ name: 'not-of-it', instance: other.id });
+  const saved = async () =>
+    (await usageOf(id)).users.filter(({ kind }) => kind === 'machine-image');
+  expect(await saved()).toEqual([
+    { kind: 'machine-image', id: taken.id, reason: expect.stringContaining('"of-it"') },
+  ]);
+
+  // A disk of the image that is made later has nothing to do with it, whatever its name is.
+  const [disk] = other.disks;
+  await instances.delete(other.id);
+  await disks.create({
+    name: disk?.id?.split('/').at(-1) ?? '',
+    source: boot,
+  });
+  expect((await saved()).map((user) => user.id)).toEqual([taken.id]);
+});
+
 it('has nothing to do with what was made of an earlier image of its name', async () => {
   const images = cloud.emulator.project('imgkit-test');
   images.addImage({ name: 'again' });
