@@ -4,7 +4,10 @@ import { gce } from '@imgkit/gce';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+
+// Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const project = 'acme-images';
 const family = 'web';
