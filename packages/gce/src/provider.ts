@@ -1,4 +1,11 @@
-import type { CallOptions, Clock, Logger, ProviderParts, Retrier } from '@imgkit/core';
+import {
+  ownedResources,
+  type CallOptions,
+  type Clock,
+  type Logger,
+  type ProviderParts,
+  type Retrier,
+} from '@imgkit/core';
 
 import { Credentials } from './api/credentials.ts';
 import { GoogleClient } from './api/google-client.ts';
@@ -12,7 +19,6 @@ import { GceImages } from './images.ts';
 import { GceInstances } from './instances.ts';
 import { GceLimits } from './limits.ts';
 import { GceMachineImages } from './machine-images.ts';
-import { GceOwnedResources } from './owned.ts';
 import { GcePublishing } from './publishing.ts';
 import { ProjectPolicy } from './project-policy.ts';
 import { sameId } from './resource-id.ts';
@@ -21,6 +27,7 @@ import { GceSharing } from './sharing.ts';
 import { GceSnapshots } from './snapshots.ts';
 import { RateThrottle } from './throttle/throttle.ts';
 import { BucketUploads } from './transfer/bucket-uploads.ts';
+import { imagesAndUploads } from './transfer/uploaded-objects.ts';
 import { GceTransfer } from './transfer.ts';
 import { GceUsage } from './usage.ts';
 
@@ -132,7 +139,7 @@ export function createParts(
     deprecation: new GceDeprecation(context),
     publishing: new GcePublishing(context),
     sharing: new GceSharing(context, policy),
-    owned: new GceOwnedResources(name, {
+    owned: ownedResources(name, {
       fleet: {
         list: ({ labels }, options) => fleets.listOwned(labels, options),
         delete: (id, options) => fleets.delete(id, options),
@@ -141,7 +148,7 @@ export function createParts(
       disk: disks,
       'machine-image': machineImages,
       snapshot: snapshots,
-      image: images,
+      image: imagesAndUploads(context, images, uploads),
     }),
     connection: {
       project,

@@ -2,8 +2,12 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { startOperation, type Labels, type OwnedResource, type Provider } from '@imgkit/core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
+import { Credentials } from '../src/api/credentials.ts';
+import { listenTo } from '../src/api/sdk-calls.ts';
+import { BucketUploads } from '../src/transfer/bucket-uploads.ts';
 import { emulatedCloud, type EmulatedCloud } from './emulated-cloud.ts';
 
 // Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
@@ -77,6 +81,74 @@ it('what was uploaded for an image that can’t be made is removed too', async (
   const failing = provider.images.create({ name: 'web-2', source: { kind: 'file', file } });
   await expect(failing).rejects.toMatchObject({ code: 'OPERATION_FAILED' });
   expect(await objects()).toEqual([]);
+});
+
+/** Uploads as a process does that is killed before it asks for the image. */
+async function uploadOnly(name: string, labels: Labels): Promise<void> {
+  const settings = { project: 'imgkit-test', universeDomain: undefined };
+  const credentials = new Credentials({
+    credentials: { kind: 'none' },
+    tried: [],
+    onHeaders: listenTo,
+    ...settings,
+  });
+  const endpoint = new URL(cloud.emulator.storageEndpoint);
+  const uploads = new BucketUploads({ credentials, bucket, endpoint, ...settings });
+  await startOperation((control) => uploads.upload(file, { name, labels }, control));
+}
+
+async function owned(provider: Provider, labels: Labels): Promise<readonly OwnedResource[]> {
+  const found: OwnedResource[] = [];
+  for await (const one of provider.owned.list(labels)) found.push(one);
+  return found;
+}
+
+it('what was uploaded by a process that is gone is found by its labels, and removed', async () => {
+  const { provider, other } = cloud;
+  const labels = { 'imgkit-run': 'Killed Run', 'imgkit-owner': 'me' };
+  await uploadOnly('web-6', labels);
+  await uploadOnly('web-7', { ...labels, 'imgkit-run': 'another' });
+  const [left, ...others] = await owned(other, labels);
+  if (left === undefined) throw new Error('nothing is found');
+  expect(others).toEqual([]);
+  expect(left).toMatchObject({ kind: 'image', labels });
+  expect(left.id).toBe(`gs://${bucket}/${left.name}`);
+  expect(left.name).toMatch(/^imgkit\/web-6-.*\.tar\.gz$/);
+  expect(Date.parse(left.createdAt)).toBeGreaterThan(Date.parse('2020-01-01'));
+
+  await other.owned.delete('image', left.id);
+  await other.owned.delete('image', left.id);
+  expect(await owned(provider, labels)).toEqual([]);
+  const [last] = await owned(provider, { 'imgkit-owner': 'me' });
+  expect(last?.name, 'the other stands').toContain('web-7');
+  await provider.owned.delete('image', last?.id ?? '');
+  expect(await objects()).toEqual([]);
+});
+
+it('only uploads are removed from the bucket', async () => {
+  for (const id of [`gs://${bucket}/theirs.tar.gz`, 'gs://other/imgkit/web.tar.gz'])
+    await expect(cloud.provider.owned.delete('image', id)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      operation: 'owned.delete',
+      resource: id,
+    });
+});
+
+it('uploads are looked for in a bucket only, and not where there is none', async () => {
+  const { emulator, provider, consumer } = cloud;
+  const asked = () => emulator.requests.filter(({ rpc }) => rpc === 'Objects.List').length;
+  const before = asked();
+  expect(await owned(consumer, {})).toEqual([]);
+  expect(asked(), 'a provider without a bucket').toBe(before);
+  emulator.faults.add({ rpc: 'Objects.List', kind: 'status', status: 404 });
+  expect(await owned(provider, { 'imgkit-owner': 'nobody' })).toEqual([]);
+  expect(asked()).toBe(before + 1);
+  emulator.faults.add({ rpc: 'Objects.List', kind: 'status', status: 403 });
+  await expect(owned(provider, { 'imgkit-owner': 'nobody' })).rejects.toMatchObject({
+    code: 'PERMISSION_DENIED',
+    provider: 'gce',
+    operation: 'owned.list',
+  });
 });
 
 it('a bucket that isn’t there, or may not be written, is said to be so', async () => {

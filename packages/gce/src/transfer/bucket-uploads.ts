@@ -9,13 +9,15 @@ import {
   type CreateImageRequest,
   type ErrorCode,
   type OperationControl,
+  type OwnedItem,
 } from '@imgkit/core';
-import type { Bucket } from '@google-cloud/storage';
+import type { Bucket, File } from '@google-cloud/storage';
 
 import type { Credentials } from '../api/credentials.ts';
 import { keyDigest } from '../api/request-id.ts';
 import type { FileUploads } from '../image-sources.ts';
 import { readFormat } from './disk-file.ts';
+import { toInstant } from '../mapping.ts';
 import { packDisk, readDisk } from './raw-disk.ts';
 
 /** Where uploads go. */
@@ -82,13 +84,41 @@ export class BucketUploads implements FileUploads {
     return address;
   }
 
+  /** What the addresses of uploads begin with: `gs://bucket/imgkit/`. */
+  get place(): string {
+    return `gs://${this.#parts.bucket}/${folder}`;
+  }
+
+  /** What was uploaded and is still there; nothing when there is no such bucket. Ids begin with {@link place}. */
+  async *list(): AsyncGenerator<OwnedItem & { readonly id: string }, void, undefined> {
+    for (const { name, metadata } of await this.#files()) {
+      const labels = Object.fromEntries(
+        Object.entries(metadata.metadata ?? {}).map(([key, value]) => [key, String(value)]),
+      );
+      const createdAt = toInstant(metadata.timeCreated);
+      yield { id: `gs://${this.#parts.bucket}/${name}`, name, createdAt, labels };
+    }
+  }
+
+  /** Removes an upload by its address, which begins with `gs://` or `https://`; one that is gone is fine. */
   async remove(address: string): Promise<void> {
-    const [, name, object] = /^https:\/\/[^/]+\/([^/]+)\/(.+)$/.exec(address) ?? [];
+    const [, name, object] = /^(?:gs:\/|https:\/\/[^/]+)\/([^/]+)\/(.+)$/.exec(address) ?? [];
     if (name !== this.#parts.bucket || object === undefined) return;
     try {
       await (await this.#bucket()).file(object).delete({ ignoreNotFound: true });
     } catch (error) {
       throw storageError(error, address);
+    }
+  }
+
+  async #files(): Promise<readonly File[]> {
+    try {
+      const [files] = await (await this.#bucket()).getFiles({ prefix: folder });
+      return files;
+    } catch (error) {
+      const failure = storageError(error, this.place);
+      if (failure.code === 'NOT_FOUND') return [];
+      throw failure;
     }
   }
 
