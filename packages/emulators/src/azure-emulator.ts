@@ -93,7 +93,7 @@ export interface AzureEmulator extends AsyncDisposable {
  * assignments: an HTTP server that answers as Azure does, for tests that work without a network and without an
  * account. Requests are checked against what Azure takes; what isn't known is refused.
  *
- * @throws {@link Error} when the port is taken.
+ * @throws `Error` when the port is taken.
  *
  * @example
  * ```ts

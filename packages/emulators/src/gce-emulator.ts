@@ -91,7 +91,7 @@ export interface GceEmulator extends AsyncDisposable {
  * tests that work without a network and without an account. Every request is checked against Google's own
  * description of the API.
  *
- * @throws {@link Error} when the port is taken, or {@link ImgkitError} with `FAILED_PRECONDITION` when there can't be
+ * @throws `Error` when the port is taken, or {@link ImgkitError} with `FAILED_PRECONDITION` when there can't be
  *   real machines here.
  *
  * @example

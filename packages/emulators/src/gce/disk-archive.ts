@@ -7,7 +7,7 @@ const block = 512;
  * The size of the `disk.raw` in a gzipped tar file, in bytes, as its header tells. Google takes exactly one file of
  * that name, at the start of the archive.
  *
- * @throws {@link Error} when the file is no such archive.
+ * @throws `Error` when the file is no such archive.
  */
 export async function archivedDiskSize(path: string): Promise<number> {
   const source = createReadStream(path);

@@ -36,7 +36,7 @@ export interface EmulatedProject {
   /**
    * Puts a real image there, which machines can boot from.
    *
-   * @throws {@link Error} when the emulator has no machines.
+   * @throws `Error` when the emulator has no machines.
    */
   importImage(image: ImportedImage): Promise<void>;
   /** Puts an empty bucket of Cloud Storage there. */
