@@ -110,7 +110,7 @@ export function checkDeprecation({ state, dates = {} }: Deprecation): void {
 }
 
 /**
- * The whole block of a deprecation, which Google puts in place of the one before.
+ * The whole block of a deprecation, which Google puts in place of the one before; an empty one for none.
  *
  * @throws ImgkitError with `INVALID_ARGUMENT` for a replacement of another provider, which Google can't name.
  */
@@ -122,6 +122,9 @@ export function deprecationBlock(provider: string, given: Deprecation): WireRequ
       'Google keeps the address of another image of its own there.',
     );
   const { deprecated, obsolete, deleted } = dates;
+  const plain = [replacement, deprecated, obsolete, deleted].every((value) => value === undefined);
+  // An empty one takes the whole block away: other tools take an image with any block for a deprecated one.
+  if (state === 'ACTIVE' && plain) return {};
   return {
     state,
     replacement: replacement === undefined ? undefined : urlOf(replacement.id),

@@ -227,6 +227,17 @@ describe('a deprecation', () => {
     await deprecation.set(ref.id, set);
     expect(bodies('Images.Deprecate')).toHaveLength(before);
   });
+
+  it('leaves nothing behind when it is taken back, save its plans', async () => {
+    const { ref, native: fresh } = await provider.images.create(request());
+    expect(fresh).not.toHaveProperty('deprecated');
+    await deprecation.set(ref.id, { state: 'DEPRECATED' });
+    const { native, deprecation: after } = await deprecation.set(ref.id, { state: 'ACTIVE' });
+    expect(after).toEqual({ state: 'ACTIVE' });
+    expect(native).not.toHaveProperty('deprecated');
+    const planned = { state: 'ACTIVE', dates: { deleted: '2032-01-01T00:00:00Z' } } as const;
+    expect((await deprecation.set(ref.id, planned)).deprecation).toEqual(planned);
+  });
 });
 
 describe('labels', () => {
