@@ -28,12 +28,7 @@ const roles: Readonly<Record<string, (action: string) => boolean>> = {
 };
 
 /** Whether a caller may do something to a resource: by an assignment on it, or on what it is part of. */
-function mayDo(
-  world: World,
-  caller: string | undefined,
-  action: string,
-  id: string,
-): boolean {
+function mayDo(world: World, caller: string | undefined, action: string, id: string): boolean {
   if (caller === undefined) return true;
   const key = idKey(id);
   for (const { scope, principal, role } of world.assignments.values()) {
