@@ -9,10 +9,16 @@ import {
 import { objects, text, texts, type WireObject } from './api/wire.ts';
 import type { ListCall } from './client.ts';
 import type { GceContext } from './context.ts';
-import { imageOf } from './fleets/fleet-templates.ts';
 import { versionsOf } from './fleets/group-state.ts';
 import { imageCall, readImage } from './image-changes.ts';
-import { sameId, shortId } from './resource-id.ts';
+import {
+  imagesOfGroup,
+  imagesOfTemplate,
+  maybeSameProject,
+  type ImageReference,
+} from './image-references.ts';
+import { heldProperties } from './mapping/machine-image.ts';
+import { parseResourceId, sameId, shortId } from './resource-id.ts';
 
 /** The image that is asked about. */
 interface AskedImage {
@@ -128,29 +134,37 @@ export class GceUsage implements Usage {
   /** Templates, and the groups that have one of them in any version: also those of no machines. */
   async *#fleets(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
     const request = { project: this.#context.project };
-    const templates = new Set<string>();
+    const templates: WireObject[] = [];
     const all = { service: 'instanceTemplates', method: 'aggregatedList', request } as const;
     for await (const template of list(all)) {
-      const reason = bootsFrom(template, image);
+      const reason = reasonOf(imagesOfTemplate(template), image);
       if (reason === undefined) continue;
-      const id = idOf(template);
-      templates.add(id);
-      yield { kind: 'template', id, reason: `template "${text(template, 'name')}" ${reason}` };
+      templates.push(template);
+      const what = `template "${text(template, 'name')}": its machines`;
+      yield { kind: 'template', id: idOf(template), reason: `${what} ${reason}` };
     }
-    if (templates.size === 0) return;
     const groups = { service: 'instanceGroupManagers', method: 'aggregatedList', request } as const;
     for await (const group of list(groups)) {
-      if (!versionsOf(group).some(({ template }) => templates.has(template))) continue;
-      const reason = `the machines of group "${text(group, 'name')}" boot from it`;
-      yield { kind: 'fleet', id: idOf(group), reason };
+      const isOurs = versionsOf(group).some((version) =>
+        templates.some((template) => isNamedBy(template, version.template)),
+      );
+      const reason = isOurs
+        ? 'are made of a template that names it'
+        : reasonOf(imagesOfGroup(group), image);
+      if (reason === undefined) continue;
+      const what = `the machines of group "${text(group, 'name')}"`;
+      yield { kind: 'fleet', id: idOf(group), reason: `${what} ${reason}` };
     }
   }
 
-  /** Machine images name the disks they were taken of, not the image of those. They don't need either any more. */
+  /** Machine images name all disks they were taken of, not the images of those. They don't need either any more. */
   async *#machineImages(disks: readonly WireObject[], list: Lister): AsyncGenerator<ImageUser> {
     const request = { project: this.#context.project };
     for await (const saved of list({ service: 'machineImages', method: 'list', request })) {
-      const sources = objects(saved, 'savedDisks').map((disk) => text(disk, 'sourceDisk') ?? '');
+      const sources = [
+        ...objects(saved, 'savedDisks').map((disk) => text(disk, 'sourceDisk') ?? ''),
+        ...objects(heldProperties(saved), 'disks').map((disk) => text(disk, 'source') ?? ''),
+      ];
       const isOf = (disk: WireObject): boolean =>
         sources.some((source) => sameId(source, idOf(disk))) && wasBefore(disk, saved);
       if (!disks.some(isOf)) continue;
@@ -182,15 +196,29 @@ function isMadeOf(resource: WireObject, { id, number: mine }: AskedImage): boole
   return theirs === undefined || mine === undefined || theirs === mine;
 }
 
-/** How the machines of a template come to the image: by its name, or as a member of a family. */
-function bootsFrom(template: WireObject, { id, project, family }: AskedImage): string | undefined {
-  const source = imageOf(template);
-  if (source === undefined) return undefined;
-  if (sameId(source, id)) return 'boots from it';
-  const ofFamily = `projects/${project}/global/images/family/${family}`;
-  return family !== undefined && source.endsWith(ofFamily)
-    ? `boots from the newest of its family "${family}"`
-    : undefined;
+/** How machines come to the image: by its name, or as a member of a family; nothing when they don't. */
+function reasonOf(
+  references: readonly ImageReference[],
+  { id, project, family }: AskedImage,
+): string | undefined {
+  const name = parseResourceId(id)?.name;
+  const found = references
+    .filter((one) => maybeSameProject(one.project, project))
+    .find((one) => one.name === (one.isFamily ? family : name));
+  if (found === undefined) return undefined;
+  const which = found.isFamily ? `the newest of its family "${family}"` : 'it';
+  return found.boot ? `boot from ${which}` : `have a disk that is made of ${which}`;
+}
+
+/** Whether a group's URL of its template is of this one: it may have numbers in the place of names. */
+function isNamedBy(template: WireObject, url: string): boolean {
+  const [mine, theirs] = [parseResourceId(idOf(template)), parseResourceId(url)];
+  if (mine === undefined || theirs === undefined) return sameId(idOf(template), url);
+  return (
+    mine.scope === theirs.scope &&
+    (mine.name === theirs.name || text(template, 'id') === theirs.name) &&
+    maybeSameProject(theirs.project, mine.project)
+  );
 }
 
 function idOf(resource: WireObject): string {

@@ -66,6 +66,62 @@ it('names all users of an image, in one listing a kind however many there are', 
   ]);
 });
 
+it('names what has another disk than the boot disk of it', async () => {
+  const id = 'projects/imgkit-test/global/images/data-1';
+  const { endpoint } = cloud.emulator;
+  cloud.emulator.project('imgkit-test').addImage({ name: 'data-1', family: 'data' });
+  const post = async (path: string, body: unknown): Promise<void> => {
+    const url = `${endpoint}/compute/v1/projects/imgkit-test/${path}`;
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    expect(answer.status, await answer.text()).toBe(200);
+  };
+  const disks = (sourceImage: string) => [
+    { boot: true, autoDelete: true, initializeParams: { sourceImage: cloud.base.id } },
+    { boot: false, autoDelete: true, initializeParams: { sourceImage } },
+  ];
+  const networkInterfaces = [{ network: 'global/networks/default' }];
+  const machine = { machineType: 'e2-small', networkInterfaces };
+  for (const [name, image] of [
+    ['by-name', id],
+    ['by-family', 'projects/imgkit-test/global/images/family/data'],
+  ] as const)
+    await post('global/instanceTemplates', {
+      name,
+      properties: { ...machine, disks: disks(image) },
+    });
+  const instanceTemplate = 'global/instanceTemplates/by-name';
+  await post('zones/us-central1-a/instanceGroupManagers', {
+    name: 'of-data',
+    targetSize: 0,
+    instanceTemplate,
+  });
+  await post('zones/us-central1-a/instances', {
+    ...machine,
+    name: 'with-data',
+    machineType: 'zones/us-central1-a/machineTypes/e2-small',
+    disks: disks(id),
+  });
+  const instance = 'projects/imgkit-test/zones/us-central1-a/instances/with-data';
+  await vi.waitFor(
+    async () => expect((await provider.instances?.get(instance))?.status).toBe('RUNNING'),
+    { timeout: 60_000 },
+  );
+  const taken = await provider.machineImages?.create({ name: 'with-data', instance });
+  const { users, complete } = await usageOf(id);
+  expect(complete).toBe(true);
+  const found = users
+    .filter(({ kind }) => kind !== 'disk')
+    .map((user) => `${user.kind} ${user.id}`);
+  expect(found.toSorted()).toEqual([
+    'fleet projects/imgkit-test/zones/us-central1-a/instanceGroupManagers/of-data',
+    `instance ${instance}`,
+    `machine-image ${taken?.id}`,
+    'template projects/imgkit-test/global/instanceTemplates/by-family',
+    'template projects/imgkit-test/global/instanceTemplates/by-name',
+  ]);
+});
+
 it('names the machine images of machines that were made of it', async () => {
   const project = cloud.emulator.project('imgkit-test');
   const id = 'projects/imgkit-test/global/images/saved';
