@@ -1,9 +1,10 @@
 import { ImgkitError, type Json, type OperationControl } from '@imgkit/core';
 
 import { keyDigest } from './api/request-id.ts';
-import { object, text, textMap, type WireObject } from './api/wire.ts';
-import type { MutationCall } from './client.ts';
+import { text, textMap, type WireObject } from './api/wire.ts';
+import type { CloudOperation, MutationCall } from './client.ts';
 import { tokenOf, type GceContext } from './context.ts';
+import { operationError } from './errors.ts';
 import { keyLabel } from './labels.ts';
 
 /** How one resource is made. */
@@ -43,7 +44,8 @@ function madeWith(resource: WireObject | undefined, key: string | undefined): bo
  * resource is gone, makes room for another try.
  *
  * @returns The resource.
- * @throws ImgkitError with `ALREADY_EXISTS` if the name is taken by what wasn't made with this key.
+ * @throws ImgkitError with `ALREADY_EXISTS` if the name is taken by what wasn't made with this key, or with what
+ *   Google says of the failure.
  */
 export async function makeOnce(
   context: GceContext,
@@ -51,21 +53,34 @@ export async function makeOnce(
   control: OperationControl,
 ): Promise<WireObject> {
   const { call, mutation, key, id, find, rest, what } = creation;
+  const since = context.clock.now();
+  let failure: ImgkitError | undefined;
   for (let generation = 0; generation < mostGenerations; generation += 1) {
     const started = await start(context, { ...mutation, key, generation }, creation, control);
     if (started === undefined) return find();
-    const failed = object(started.native, 'error') !== undefined;
-    if (started.done && failed && key !== undefined) continue;
+    if (started.done && key !== undefined && !isNewer(started, since)) {
+      failure = operationError(started.native, { resource: id });
+      if (failure !== undefined) continue;
+    }
     await context.wait(control, tokenOf(call, started, id, rest), what);
     const made = await ifThere(find);
     if (made !== undefined) return made;
     if (!started.done || key === undefined)
       throw new ImgkitError('NOT_FOUND', `${id} was made, and is gone`, { resource: id });
   }
+  if (failure !== undefined) throw failure;
   throw new ImgkitError('OPERATION_FAILED', `${id} could not be made, however often it was tried`, {
     resource: id,
     hint: 'Use another idempotency key.',
   });
+}
+
+/**
+ * Whether an operation was started after a moment, so by us. Where this machine's clock is ahead of Google's, none
+ * seems to be: then it is tried once more than needed, rather than once less.
+ */
+function isNewer({ native }: CloudOperation, since: number): boolean {
+  return Date.parse(text(native, 'insertTime') ?? '') > since;
 }
 
 /** Starts the making; gives nothing when it stands already, made with the same key. */
