@@ -184,9 +184,12 @@ function wasBefore(disk: WireObject, machineImage: WireObject): boolean {
 
 type Lister = (call: ListCall) => AsyncIterable<WireObject>;
 
-/** Google compares the whole URL, whose beginning is its own choice. */
+/**
+ * Google compares the whole URL, whose beginning is its own choice. The dots of a project like `example.com:web` are not
+ * escaped: they match themselves too, and what else they match is looked at again.
+ */
 function filterOf({ id }: AskedImage): string {
-  return `sourceImage eq ".*/${id.replaceAll('.', String.raw`\\.`)}"`;
+  return `sourceImage eq ".*/${id}"`;
 }
 
 function isMadeOf(resource: WireObject, { id, number: mine }: AskedImage): boolean {

@@ -32,10 +32,14 @@ export interface EmulatedCloud extends AsyncDisposable {
 /**
  * Starts a cloud with a project, a guest, and a project of public images.
  *
- * @param options - `clock`: the time that the emulator goes by; `kitClock`: that of the kits.
+ * @param options - `clock`: the time that the emulator goes by; `kitClock`: that of the kits; `projects`: the ids of more
+ *   projects.
  */
 export async function emulatedCloud(
-  options: Pick<GceEmulatorOptions, 'clock'> & { readonly kitClock?: Clock } = {},
+  options: Pick<GceEmulatorOptions, 'clock'> & {
+    readonly kitClock?: Clock;
+    readonly projects?: readonly string[];
+  } = {},
 ): Promise<EmulatedCloud> {
   const home = await mkdtemp(join(tmpdir(), 'imgkit-gce-'));
   const robot = `serviceAccount:ci@${guest}.iam.gserviceaccount.com`;
@@ -45,6 +49,7 @@ export async function emulatedCloud(
       { id: project },
       { id: guest, bindings: [{ role: 'roles/editor', members: [robot] }] },
       { id: publicProject },
+      ...(options.projects ?? []).map((id) => ({ id })),
     ],
   });
   emulator

@@ -6,11 +6,14 @@ import { emulatedCloud, type EmulatedCloud } from './emulated-cloud.ts';
 // Google's client reads twelve megabytes of description first, which takes a while on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
+/** Projects of domains; Google's filter takes a dot for any character. */
+const domainProjects = ['example.com:web', 'exampleXcom:web'];
+
 let cloud: EmulatedCloud;
 let provider: Provider;
 
 beforeAll(async () => {
-  cloud = await emulatedCloud();
+  cloud = await emulatedCloud({ projects: domainProjects });
   ({ provider } = cloud);
 });
 afterAll(() => cloud[Symbol.asyncDispose]());
@@ -150,6 +153,26 @@ it('names the machine images of machines that were made of it', async () => {
     source: boot,
   });
   expect((await saved()).map((user) => user.id)).toEqual([taken.id]);
+});
+
+it('asks for the images of a project with a domain without an escape, and looks again', async () => {
+  for (const id of domainProjects) {
+    const owner = cloud.emulator.project(id);
+    owner.addImage({ name: 'dotted' });
+    owner.makePublic();
+  }
+  const id = 'projects/example.com:web/global/images/dotted';
+  const made = await provider.disks?.create({
+    name: 'dotted',
+    source: { kind: 'image', image: { provider: 'gce', id } },
+  });
+  await provider.disks?.create({
+    name: 'not-dotted',
+    source: { kind: 'image', image: { provider: 'gce', id: id.replace('example.', 'exampleX') } },
+  });
+  expect((await usageOf(id)).users.map((user) => user.id)).toEqual([made?.id]);
+  const asked = cloud.emulator.requests.findLast(({ rpc }) => rpc === 'Disks.AggregatedList');
+  expect(asked?.query['filter']).toBe(`sourceImage eq ".*/${id}"`);
 });
 
 it('has nothing to do with what was made of an earlier image of its name', async () => {
