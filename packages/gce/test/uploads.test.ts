@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
 import { Credentials } from '../src/api/credentials.ts';
 import { listenTo } from '../src/api/sdk-calls.ts';
+import type { GceCredentials } from '../src/options.ts';
 import { BucketUploads } from '../src/transfer/bucket-uploads.ts';
 import { emulatedCloud, type EmulatedCloud } from './emulated-cloud.ts';
 
@@ -84,10 +85,14 @@ it('what was uploaded for an image that can’t be made is removed too', async (
 });
 
 /** Uploads as a process does that is killed before it asks for the image. */
-async function uploadOnly(name: string, labels: Labels): Promise<void> {
+async function uploadOnly(
+  name: string,
+  labels: Labels,
+  who: GceCredentials = { kind: 'none' },
+): Promise<void> {
   const settings = { project: 'imgkit-test', universeDomain: undefined };
   const credentials = new Credentials({
-    credentials: { kind: 'none' },
+    credentials: who,
     tried: [],
     onHeaders: listenTo,
     ...settings,
@@ -122,6 +127,23 @@ it('what was uploaded by a process that is gone is found by its labels, and remo
   const [last] = await owned(provider, { 'imgkit-owner': 'me' });
   expect(last?.name, 'the other stands').toContain('web-7');
   await provider.owned.delete('image', last?.id ?? '');
+  expect(await objects()).toEqual([]);
+});
+
+it('whoever may not write to the bucket is refused, on another server than Google’s too', async () => {
+  const { emulator, provider } = cloud;
+  const member = 'user:ann@example.com';
+  const labels = { 'imgkit-owner': 'ann' };
+  const who = { kind: 'token', token: emulator.token(member) } as const;
+  await expect(uploadOnly('web-8', labels, who)).rejects.toMatchObject({
+    code: 'PERMISSION_DENIED',
+  });
+  expect(await objects()).toEqual([]);
+  const binding = { role: 'roles/storage.objectAdmin', members: [member] };
+  emulator.project('imgkit-test').setBindings([binding]);
+  await uploadOnly('web-8', labels, who);
+  const [made] = await owned(provider, labels);
+  await provider.owned.delete('image', made?.id ?? '');
   expect(await objects()).toEqual([]);
 });
 

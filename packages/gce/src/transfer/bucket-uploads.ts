@@ -70,13 +70,13 @@ export class BucketUploads implements FileUploads {
         ? Readable.from(packDisk(path, disk, { signal, onProgress }), { objectMode: false })
         : Readable.from(counted(path, disk.size, onProgress), { objectMode: false });
     try {
-      const bucket = await this.#bucket();
-      const target = bucket.file(object).createWriteStream({
-        resumable: true,
-        chunkSize: pieceBytes,
-        metadata: { contentType: 'application/gzip', metadata: { ...labels } },
-      });
-      await pipeline(content, target, { signal });
+      const target = (await this.#bucket()).file(object);
+      const metadata = { contentType: 'application/gzip', metadata: { ...labels } };
+      // By itself a stream starts its session without a token where the server isn't Google's.
+      const [uri] = await target.createResumableUpload({ metadata });
+      throwIfAborted(signal);
+      const pieces = { uri, offset: 0, resumable: true, chunkSize: pieceBytes, metadata };
+      await pipeline(content, target.createWriteStream(pieces), { signal });
     } catch (error) {
       throwIfAborted(signal);
       throw storageError(error, address);
