@@ -22,7 +22,7 @@ export type GceCredentials =
 export interface GceOptions {
   /**
    * The project it works in. By default `$GOOGLE_CLOUD_PROJECT`, `$CLOUDSDK_CORE_PROJECT`, `$GCLOUD_PROJECT`,
-   * gcloud's configuration, the project of the credentials, then that of the machine it runs on.
+   * the project of the key file, gcloud's configuration, then that of the machine it runs on.
    */
   readonly project?: string | undefined;
   /** The zone for machines and disks. By default `$CLOUDSDK_COMPUTE_ZONE`, gcloud's configuration, or the machine's own. */

@@ -41,8 +41,8 @@ describe('the project', () => {
       GOOGLE_CLOUD_PROJECT: 'one',
       CLOUDSDK_CORE_PROJECT: 'two',
       GCLOUD_PROJECT: 'three',
-      CLOUDSDK_CONFIG: config,
       GOOGLE_APPLICATION_CREDENTIALS: file,
+      CLOUDSDK_CONFIG: config,
     };
     let environment: Record<string, string> = { ...(await bare()), ...places };
     expect((await settings({ project: 'given' }, environment)).project).toBe('given');
@@ -53,7 +53,18 @@ describe('the project', () => {
         Object.entries(environment).filter(([key]) => key !== place),
       );
     }
-    expect(found).toEqual(['one', 'two', 'three', 'of-gcloud', 'of-key']);
+    expect(found).toEqual(['one', 'two', 'three', 'of-key', 'of-gcloud']);
+  });
+
+  it('of a key file that is named goes before that of gcloud', async () => {
+    const path = join(await directory(), 'key.json');
+    await writeFile(path, JSON.stringify({ type: 'service_account', project_id: 'of-key' }));
+    const CLOUDSDK_CONFIG = await withGcloud('[core]\nproject = of-gcloud\n');
+    const found = await settings(
+      { credentials: { kind: 'file', path } },
+      { ...(await bare()), CLOUDSDK_CONFIG },
+    );
+    expect(found.project).toBe('of-key');
   });
 
   it('is asked of the machine last', async () => {
@@ -82,7 +93,7 @@ describe('the project', () => {
     await expect(settings({}, await bare())).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       hint: expect.stringMatching(
-        /GOOGLE_CLOUD_PROJECT.*CLOUDSDK_CORE_PROJECT.*GCLOUD_PROJECT.*config_default.*GOOGLE_APPLICATION_CREDENTIALS.*metadata/,
+        /GOOGLE_CLOUD_PROJECT.*CLOUDSDK_CORE_PROJECT.*GCLOUD_PROJECT.*GOOGLE_APPLICATION_CREDENTIALS.*config_default.*metadata/,
       ),
     });
   });

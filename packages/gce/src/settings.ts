@@ -51,8 +51,8 @@ export async function settings(
     ['$GOOGLE_CLOUD_PROJECT', environment['GOOGLE_CLOUD_PROJECT']],
     ['$CLOUDSDK_CORE_PROJECT', environment['CLOUDSDK_CORE_PROJECT']],
     ['$GCLOUD_PROJECT', environment['GCLOUD_PROJECT']],
-    [gcloud.path, gcloud.values['core/project']],
     [keyFile ?? '$GOOGLE_APPLICATION_CREDENTIALS', await projectOf(keyFile)],
+    [gcloud.path, gcloud.values['core/project']],
   ];
   const zones: Candidates = [
     ['option zone', options.zone],
