@@ -2,7 +2,7 @@ import { ImgkitError, type CallOptions, type OperationControl } from '@imgkit/co
 
 import type { GceContext } from './context.ts';
 import { toMachineImage } from './mapping/machine-image.ts';
-import { sameId } from './resource-id.ts';
+import { sameId, shortId } from './resource-id.ts';
 
 const minute = 60_000;
 /**
@@ -52,7 +52,7 @@ export class MachineImagePace {
   }
 
   /**
-   * Makes one when it may be made.
+   * Makes one when it may be made. With `wait` it is tried until Google takes it, or the signal is aborted.
    *
    * @throws {@link ImgkitError} with `RATE_LIMITED` and `retryAfterMs`.
    */
@@ -63,10 +63,15 @@ export class MachineImagePace {
     make: () => Promise<T>,
   ): Promise<T> {
     const { instance, id } = request;
-    const made = this.#made.get(instance) ?? new Map<string, number>();
-    this.#made.set(instance, made);
+    const made = this.#madeOf(instance);
     for (;;) {
-      await this.#pause(await this.#waitMs(request, options, control), instance, options, control);
+      const standing = await this.#standing(request, control);
+      // Nothing is awaited from here until our turn is noted: of two at once, the second one sees the first.
+      const waitMs = this.#waitMs(request, options, standing);
+      if (waitMs > 0) {
+        await this.#pause(waitMs, instance, options, control);
+        continue;
+      }
       made.set(id, this.#context.clock.now());
       try {
         return await make();
@@ -75,22 +80,25 @@ export class MachineImagePace {
         made.delete(id);
         if (!ImgkitError.is(error, 'RATE_LIMITED')) throw error;
         // Somebody else was quicker, or Google knows of some that are gone by now.
-        const waitMs = Math.max(await this.#waitMs(request, options, control), minute);
-        await this.#pause(waitMs, instance, options, control, error);
+        const now = this.#waitMs(request, options, await this.#standing(request, control));
+        await this.#pause(Math.max(now, minute), instance, options, control, error);
       }
     }
   }
 
-  async #waitMs(
-    request: PacedRequest,
+  #madeOf(instance: string): Map<string, number> {
+    const key = shortId(instance);
+    const made = this.#made.get(key) ?? new Map<string, number>();
+    this.#made.set(key, made);
+    return made;
+  }
+
+  #waitMs(
+    { instance, id }: PacedRequest,
     { burst: allowBurst }: PaceOptions,
-    control: CallOptions,
-  ): Promise<number> {
-    const { instance, id } = request;
-    const times = new Map([
-      ...(this.#made.get(instance) ?? []),
-      ...(await this.#standing(request, control)),
-    ]);
+    standing: ReadonlyMap<string, number>,
+  ): number {
+    const times = new Map([...this.#madeOf(instance), ...standing]);
     times.delete(id);
     return waitBefore([...times.values()], this.#context.clock.now(), allowBurst);
   }
@@ -102,7 +110,6 @@ export class MachineImagePace {
     { progress, signal }: OperationControl,
     cause?: unknown,
   ): Promise<void> {
-    if (waitMs === 0) return;
     const { clock } = this.#context;
     const until = new Date(clock.now() + waitMs).toISOString();
     if (whenTooSoon === 'refuse') throw tooSoon(instance, waitMs, until, cause);

@@ -100,6 +100,21 @@ describe('a machine image', () => {
     expect(new Set(made.map(({ id }) => id)).size).toBe(1);
   });
 
+  it('is asked of Google once when two of an instance are asked for at once', async () => {
+    const instance = await source('to-crowd');
+    const before = cloud.requests('MachineImages.Insert').length;
+    const forms = [instance, `https://www.googleapis.com/compute/v1/${instance}`];
+    const made = await Promise.allSettled(
+      forms.map((form, index) =>
+        gce.machineImages.create({ name: `crowd-${index}`, instance: form }),
+      ),
+    );
+    expect(made.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    const refused = made.find(({ status }) => status === 'rejected');
+    expect(refused).toMatchObject({ reason: { code: 'RATE_LIMITED' } });
+    expect(cloud.requests('MachineImages.Insert').length).toBe(before + 1);
+  });
+
   it('is waited for, and says until when', async () => {
     const instance = await source('to-wait');
     await gce.machineImages.create({ name: 'wait-1', instance });
