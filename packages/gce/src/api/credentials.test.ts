@@ -100,9 +100,22 @@ describe('credentials', () => {
     await expect(credentials.refresh()).resolves.toBeUndefined();
   });
 
+  it.for([
+    [{ kind: 'default' }, /gcloud auth application-default login/],
+    [{ kind: 'token', token: 'abc' }, /^Renew the token/],
+    [{ kind: 'file', path: 'key.json' }, /key in the file/],
+    [{ kind: 'none' }, /option credentials/],
+  ] as const)('that are refused say what helps: %j', ([credentials, hint]) => {
+    const wrong = Object.assign(new Error('invalid_grant'), { status: 400 });
+    expect(open(credentials).refused(wrong).hint).toMatch(hint);
+  });
+
   it('that nobody can be asked for are UNAVAILABLE, not wrong', () => {
     const reset = Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' });
-    expect(open({ kind: 'default' }).refused(reset).code).toBe('UNAVAILABLE');
+    expect(open({ kind: 'default' }).refused(reset)).toMatchObject({
+      code: 'UNAVAILABLE',
+      hint: expect.stringContaining('network'),
+    });
     const trouble = Object.assign(new Error('busy'), { status: 503 });
     expect(open({ kind: 'default' }).refused(trouble).code).toBe('UNAVAILABLE');
     const wrong = Object.assign(new Error('invalid_grant'), { status: 400 });

@@ -25,6 +25,18 @@ export interface CredentialsParts {
   readonly onHeaders?: HeaderListener | undefined;
 }
 
+const setUp =
+  'Run gcloud auth application-default login, set GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the option credentials.';
+
+/** What to do about credentials that are refused. */
+const renewals: Readonly<Record<GceCredentials['kind'], string>> = {
+  default: setUp,
+  impersonate: setUp,
+  none: 'Say who it is in the option credentials: this server wants to know.',
+  file: 'See whether the key in the file is still valid, and its service account enabled; else download another one.',
+  token: 'Renew the token. A function for it is asked again each time one is needed.',
+};
+
 /** Who the provider is to Google. Looked up at first use, and again after a failure. */
 export class Credentials {
   readonly #parts: CredentialsParts;
@@ -69,7 +81,10 @@ export class Credentials {
     const message = error instanceof Error ? error.message : String(error);
     const { kind } = this.#parts.credentials;
     if (unreachable)
-      return new ImgkitError('UNAVAILABLE', `Google gave no token: ${message}`, { cause: error });
+      return new ImgkitError('UNAVAILABLE', `Google gave no token: ${message}`, {
+        hint: 'Google can’t be reached, or has trouble: check the network and the proxy, and try again.',
+        cause: error,
+      });
     const tried = kind === 'default' || kind === 'impersonate' ? this.#parts.tried : [];
     return new ImgkitError(
       'UNAUTHENTICATED',
@@ -77,7 +92,7 @@ export class Credentials {
         ? `Google refuses the credentials (kind "${kind}"): ${message}`
         : `no credentials for Google: ${message} Tried, in this order: ${tried.join('; ')}`,
       {
-        hint: 'Run gcloud auth application-default login, set GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the option credentials.',
+        hint: renewals[kind],
         data: { tried },
         cause: error,
       },
