@@ -66,7 +66,10 @@ export async function makeOnce(
     const made = await ifThere(find);
     if (made !== undefined) return made;
     if (!started.done || key === undefined)
-      throw new ImgkitError('NOT_FOUND', `${id} was made, and is gone`, { resource: id });
+      throw new ImgkitError('NOT_FOUND', `${id} was made, and is gone`, {
+        resource: id,
+        hint: 'Somebody removed it meanwhile: make it again.',
+      });
   }
   if (failure !== undefined) throw failure;
   throw new ImgkitError('OPERATION_FAILED', `${id} could not be made, however often it was tried`, {

@@ -23,7 +23,13 @@ describe('an error of the API', () => {
     [403, 'rateLimitExceeded', 'RATE_LIMITED'],
     [403, 'RESOURCE_OPERATION_RATE_EXCEEDED', 'RATE_LIMITED'],
     [403, 'accessNotConfigured', 'FAILED_PRECONDITION'],
+    [403, 'PERMISSIONS_ERROR', 'PERMISSION_DENIED'],
     [404, 'notFound', 'NOT_FOUND'],
+    [408, undefined, 'UNAVAILABLE'],
+    [409, undefined, 'ALREADY_EXISTS'],
+    [410, undefined, 'NOT_FOUND'],
+    [413, undefined, 'INVALID_ARGUMENT'],
+    [418, undefined, 'INVALID_ARGUMENT'],
     [409, 'alreadyExists', 'ALREADY_EXISTS'],
     [412, 'conditionNotMet', 'FAILED_PRECONDITION'],
     [429, undefined, 'RATE_LIMITED'],
@@ -35,6 +41,7 @@ describe('an error of the API', () => {
     const error = apiError(cause);
     expect(error).toMatchObject({ code, message: 'said Google', cause });
     expect(error.providerCode).toBe(reason ?? String(status));
+    expect(error.hint).toMatch(/\w+/);
   });
 
   it('is told by its details first, which are more exact', () => {

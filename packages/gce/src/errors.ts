@@ -42,6 +42,20 @@ const changed: Verdict = {
   hint: 'Somebody else changed it at the same time: read it again.',
 };
 
+const taken: Verdict = {
+  code: 'ALREADY_EXISTS',
+  hint: 'Choose another name, or remove what has it.',
+};
+const absent: Verdict = { code: 'NOT_FOUND', hint: 'See what there is by listing.' };
+const forbidden: Verdict = {
+  code: 'PERMISSION_DENIED',
+  hint: 'Ask for a role with the permission that the message names.',
+};
+const wrong: Verdict = {
+  code: 'INVALID_ARGUMENT',
+  hint: 'Google doesn’t take the request: the message names the field.',
+};
+
 /** By Google's reason, in lower case and without underscores: the same one is written both ways. */
 const byReason: Readonly<Record<string, Verdict>> = {
   ratelimitexceeded: wait,
@@ -65,15 +79,12 @@ const byReason: Readonly<Record<string, Verdict>> = {
   resourceinusebyanotherresource: busy,
   resourceinuse: busy,
   conditionnotmet: changed,
-  alreadyexists: { code: 'ALREADY_EXISTS' },
-  resourcealreadyexists: { code: 'ALREADY_EXISTS' },
-  notfound: { code: 'NOT_FOUND' },
-  resourcenotfound: { code: 'NOT_FOUND' },
-  forbidden: {
-    code: 'PERMISSION_DENIED',
-    hint: 'Ask for a role with the permission that the message names.',
-  },
-  permissionserror: { code: 'PERMISSION_DENIED' },
+  alreadyexists: taken,
+  resourcealreadyexists: taken,
+  notfound: absent,
+  resourcenotfound: absent,
+  forbidden,
+  permissionserror: forbidden,
   accessnotconfigured: {
     code: 'FAILED_PRECONDITION',
     hint: 'Enable the Compute Engine API in this project: gcloud services enable compute.googleapis.com',
@@ -81,21 +92,18 @@ const byReason: Readonly<Record<string, Verdict>> = {
 };
 
 const byStatus: Readonly<Record<number, Verdict>> = {
-  400: { code: 'INVALID_ARGUMENT' },
+  400: wrong,
   401: {
     code: 'UNAUTHENTICATED',
     hint: 'The credentials are refused: renew them, for example with gcloud auth application-default login.',
   },
-  403: {
-    code: 'PERMISSION_DENIED',
-    hint: 'Ask for a role with the permission that the message names.',
-  },
-  404: { code: 'NOT_FOUND', hint: 'See what there is by listing.' },
-  408: { code: 'UNAVAILABLE' },
-  409: { code: 'ALREADY_EXISTS' },
-  410: { code: 'NOT_FOUND' },
+  403: forbidden,
+  404: absent,
+  408: { code: 'UNAVAILABLE', hint: 'Google got the request too slowly: check the network.' },
+  409: taken,
+  410: absent,
   412: changed,
-  413: { code: 'INVALID_ARGUMENT' },
+  413: { code: 'INVALID_ARGUMENT', hint: 'The request is too large: give less metadata.' },
   429: wait,
   501: { code: 'UNSUPPORTED', hint: 'This server doesn’t have that call.' },
 };
@@ -168,7 +176,7 @@ function verdictOf(reasons: readonly string[]): Verdict | undefined {
 function serverTrouble(status: number): Verdict {
   return status >= 500
     ? { code: 'UNAVAILABLE', hint: 'Google has trouble: try again later.' }
-    : { code: 'INVALID_ARGUMENT' };
+    : wrong;
 }
 
 /** What to make of an error that came without an answer. */

@@ -177,14 +177,17 @@ it('a bucket that isn’t there, or may not be written, is said to be so', async
   const { emulator, provider } = cloud;
   const source = { kind: 'file', file } as const;
   for (const [status, code] of [
+    [400, 'INVALID_ARGUMENT'],
     [404, 'NOT_FOUND'],
+    [412, 'FAILED_PRECONDITION'],
     [403, 'PERMISSION_DENIED'],
     [401, 'UNAUTHENTICATED'],
     [501, 'UNSUPPORTED'],
   ] as const) {
     emulator.faults.add({ rpc: 'Objects.Insert', kind: 'status', status });
     const refused = provider.images.create({ name: 'web-3', source });
-    await expect(refused).rejects.toMatchObject({ code, provider: 'gce' });
+    const hint = expect.stringMatching(/\w+/);
+    await expect(refused).rejects.toMatchObject({ code, hint, provider: 'gce' });
   }
 });
 

@@ -161,15 +161,15 @@ async function* counted(
 }
 
 const byStatus: Readonly<Record<number, { readonly code: ErrorCode; readonly hint?: string }>> = {
-  400: { code: 'INVALID_ARGUMENT' },
+  400: { code: 'INVALID_ARGUMENT', hint: 'See whether the name of the bucket is right.' },
   401: { code: 'UNAUTHENTICATED', hint: 'Renew the credentials.' },
   403: {
     code: 'PERMISSION_DENIED',
     hint: 'Ask for roles/storage.objectAdmin on the bucket.',
   },
   404: { code: 'NOT_FOUND', hint: 'Make the bucket, or say another one: gce({ bucket }).' },
-  412: { code: 'FAILED_PRECONDITION' },
-  429: { code: 'RATE_LIMITED' },
+  412: { code: 'FAILED_PRECONDITION', hint: 'See what the bucket’s policy of retention says.' },
+  429: { code: 'RATE_LIMITED', hint: 'Cloud Storage has too much to do: try again in a minute.' },
   501: { code: 'UNSUPPORTED', hint: 'This server doesn’t have that call.' },
 };
 
@@ -181,7 +181,7 @@ function storageError(error: unknown, address: string): ImgkitError {
   const message = error instanceof Error ? error.message : String(error);
   return new ImgkitError(known?.code ?? 'UNAVAILABLE', `Cloud Storage: ${message}`, {
     resource: address,
-    hint: known?.hint,
+    hint: known?.hint ?? 'Check the network and the proxy, and try again.',
     providerCode,
     cause: error,
   });
