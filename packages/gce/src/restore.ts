@@ -6,7 +6,7 @@ import {
   type RestoreRequest,
 } from '@imgkit/core';
 
-import { object, objects, textMap, type WireObject } from './api/wire.ts';
+import { object, textMap, type WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
 import { creationLabels } from './creation.ts';
 import { diagnosed } from './diagnosis.ts';
@@ -15,9 +15,10 @@ import { keyLabel, toGceLabels } from './labels.ts';
 import { expiry, refuseHostKey } from './launch.ts';
 import { heldProperties, toMachineImage } from './mapping/machine-image.ts';
 import { readMachineOptions, type GceMachineOptions } from './mapping/machine-options.ts';
-import { networkInterface, toScheduling, toSettings, typeUrl } from './mapping/machine-template.ts';
+import { toSettings, typeUrl } from './mapping/machine-template.ts';
 import { machineTypeName } from './mapping/machine-type.ts';
 import { changedMetadata } from './mapping/metadata.ts';
+import { restoredInterfaces, restoredScheduling } from './mapping/restored-fields.ts';
 import { checkName } from './names.ts';
 import { formatId, parseIdOf, zoneOf } from './resource-id.ts';
 import { makeResource, readResource } from './resources.ts';
@@ -86,43 +87,11 @@ function toOverrides(
           launch: request.idempotencyKey ?? randomUUID(),
         })
       : undefined,
-    networkInterfaces: toInterfaces(held, place),
+    networkInterfaces: restoredInterfaces(held, place),
     ...toSettings(place),
-    ...(place.expiresAt === undefined && { scheduling: schedulingOf(held, options) }),
+    scheduling: restoredScheduling(held, place),
     description: options.description,
   };
-}
-
-/** The network, when something of it is to be different. */
-function toInterfaces(
-  held: WireObject | undefined,
-  place: RestorePlace,
-): readonly WireObject[] | undefined {
-  const { network, subnet, externalAddress } = place.options;
-  if (network !== undefined || subnet !== undefined) return [networkInterface(place)];
-  if (externalAddress === undefined) return undefined;
-  return objects(held, 'networkInterfaces').map((one) => ({
-    network: one['network'],
-    subnetwork: one['subnetwork'],
-    accessConfigs: externalAddress ? [{ name: 'External NAT', type: 'ONE_TO_ONE_NAT' }] : undefined,
-  }));
-}
-
-/**
- * How it is scheduled. The end of the machine it was taken of isn't its own: kept, it would be refused, or removed
- * at once.
- */
-function schedulingOf(
-  held: WireObject | undefined,
-  { spot }: GceMachineOptions,
-): WireObject | undefined {
-  if (spot !== undefined) return toScheduling(spot, undefined);
-  const {
-    terminationTime,
-    instanceTerminationAction: _,
-    ...rest
-  } = object(held, 'scheduling') ?? {};
-  return terminationTime === undefined ? undefined : rest;
 }
 
 function refuseDisks({ disks, bootDiskSizeBytes }: RestoreRequest): void {

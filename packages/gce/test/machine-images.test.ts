@@ -271,6 +271,34 @@ describe('a restored machine', () => {
     expect(one).toMatchObject({ id: (await restoring).id, status: 'RUNNING' });
   });
 
+  it('is a Spot machine still when it gets an end, until it is asked not to be one', async () => {
+    const { id: instance } = await gce.instances.launch({
+      name: 'to-spot',
+      boot,
+      machineType: 'e2-small',
+      providerOptions: { spot: true },
+    });
+    const { id } = await gce.machineImages.create({ name: 'spot', instance });
+    const expiresAt = new Date(cloud.now() + 24 * 60 * minute).toISOString();
+    const ending = { machineImage: id, name: 'spot-ending', expiresAt };
+    await gce.machineImages.restore(ending);
+    const spot = { provisioningModel: 'SPOT', onHostMaintenance: 'TERMINATE' };
+    const end = { terminationTime: expiresAt, instanceTerminationAction: 'DELETE' };
+    expect(cloud.lastBody('Instances.Insert')).toMatchObject({
+      scheduling: { ...spot, ...end, automaticRestart: false },
+    });
+    const providerOptions = { spot: false };
+    for (const request of [
+      { ...ending, name: 'standard-ending', providerOptions },
+      { machineImage: id, name: 'standard', providerOptions },
+    ]) {
+      const { native } = await gce.machineImages.restore(request);
+      expect(native).toMatchObject({
+        scheduling: { provisioningModel: 'STANDARD', onHostMaintenance: 'MIGRATE' },
+      });
+    }
+  });
+
   it('loses its external address alone', async () => {
     const providerOptions = { externalAddress: false };
     const one = await gce.machineImages.restore({ machineImage, name: 'inside', providerOptions });
