@@ -76,7 +76,7 @@ export async function membersOf(
   ];
 }
 
-/** Whom IAM's members stand for, each once; those that imgkit has no word for are left out. */
+/** Whom IAM's members stand for, each once; those that imgkit has no word for are left out, and told the logger. */
 export async function principalsOf(
   context: GceContext,
   members: readonly string[],
@@ -84,22 +84,30 @@ export async function principalsOf(
 ): Promise<readonly Principal[]> {
   const numbers = new Set(members.map((member) => projectSet.exec(member)?.[1]));
   const principals: Principal[] = [];
+  const unnamed: string[] = [];
   for (const member of new Set(members)) {
     const [, number] = projectSet.exec(member) ?? [];
     const [, agent] = groupAgent.exec(member) ?? [];
     if (number !== undefined)
       principals.push({ kind: 'project', id: await projectId(context, number, options) });
     else if (member === anyoneSignedIn) principals.push({ kind: 'everyone' });
-    else if (agent === undefined || !numbers.has(agent)) principals.push(...byAddress(member));
+    else if (agent === undefined || !numbers.has(agent)) {
+      const principal = byAddress(member);
+      if (principal === undefined) unnamed.push(member);
+      else principals.push(principal);
+    }
   }
+  if (unnamed.length > 0)
+    context.logger.warn('some who have access can’t be named as principals, and are left out', {
+      members: unnamed,
+    });
   return principals;
 }
 
-function byAddress(member: string): readonly Principal[] {
+function byAddress(member: string): Principal | undefined {
   for (const kind of ['user', 'group', 'service-account', 'domain'] as const)
-    if (member.startsWith(prefixes[kind]))
-      return [{ kind, id: member.slice(prefixes[kind].length) }];
-  return [];
+    if (member.startsWith(prefixes[kind])) return { kind, id: member.slice(prefixes[kind].length) };
+  return undefined;
 }
 
 /** IAM names projects by number; Compute Engine tells it in the name of the project's own service account. */
