@@ -93,11 +93,14 @@ async function waitUntilReady(
 ): Promise<WireObject> {
   for (let delayMs = 200; ; delayMs = Math.min(delayMs * 2, 10_000)) {
     const image = await readImage(context, id, control);
-    const status = text(image, 'status') ?? 'READY';
+    const status = text(image, 'status') ?? 'PENDING';
     if (status === 'READY') return image;
     if (status === 'FAILED') throw await failed(context, id);
     if (status === 'DELETING')
-      throw new ImgkitError('NOT_FOUND', `image "${id}" is being deleted`, { resource: id });
+      throw new ImgkitError('NOT_FOUND', `image "${id}" is being deleted`, {
+        resource: id,
+        hint: 'Wait until it is gone, then make it again.',
+      });
     await context.clock.sleep(delayMs, control.signal);
   }
 }
