@@ -9,6 +9,7 @@ import {
 import { objects, text, texts, type WireObject } from './api/wire.ts';
 import type { ListCall } from './client.ts';
 import type { GceContext } from './context.ts';
+import { readTemplate } from './fleets/fleet-templates.ts';
 import { versionsOf } from './fleets/group-state.ts';
 import { imageCall, readImage } from './image-changes.ts';
 import {
@@ -51,7 +52,7 @@ export class GceUsage implements Usage {
         await this.#ask('disks and instances', options, (ask) => this.#disks(image, ask, disks)),
         ...(await Promise.all([
           this.#ask('images', options, (ask) => this.#images(image, ask)),
-          this.#ask('templates and fleets', options, (ask) => this.#fleets(image, ask)),
+          this.#ask('templates and fleets', options, (ask) => this.#fleets(image, ask, options)),
           this.#ask('machine images', options, (ask) => this.#machineImages(disks, ask)),
         ])),
       ];
@@ -131,8 +132,15 @@ export class GceUsage implements Usage {
     }
   }
 
-  /** Templates, and the groups that have one of them in any version: also those of no machines. */
-  async *#fleets(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+  /**
+   * Templates, and the groups that have one of them in any version: also those of no machines. A group's template may be
+   * of another project, whose templates aren't listed.
+   */
+  async *#fleets(
+    image: AskedImage,
+    list: Lister,
+    options: CallOptions | undefined,
+  ): AsyncGenerator<ImageUser> {
     const request = { project: this.#context.project };
     const templates: WireObject[] = [];
     const all = { service: 'instanceTemplates', method: 'aggregatedList', request } as const;
@@ -144,8 +152,17 @@ export class GceUsage implements Usage {
       yield { kind: 'template', id: idOf(template), reason: `${what} ${reason}` };
     }
     const groups = { service: 'instanceGroupManagers', method: 'aggregatedList', request } as const;
+    const foreign = new Map<string, WireObject>();
     for await (const group of list(groups)) {
-      const isOurs = versionsOf(group).some((version) =>
+      const versions = versionsOf(group);
+      for (const { template: url } of versions) {
+        if (maybeSameProject(parseResourceId(url)?.project, request.project)) continue;
+        const template =
+          foreign.get(url) ?? (await readTemplate(this.#context, url, options ?? {}));
+        foreign.set(url, template);
+        if (reasonOf(imagesOfTemplate(template), image) !== undefined) templates.push(template);
+      }
+      const isOurs = versions.some((version) =>
         templates.some((template) => isNamedBy(template, version.template)),
       );
       const reason = isOurs

@@ -125,6 +125,38 @@ it('names what has another disk than the boot disk of it', async () => {
   ]);
 });
 
+it('looks at the template of a group in another project, or says that it could not', async () => {
+  cloud.emulator.project('imgkit-test').addImage({ name: 'lent' });
+  const id = 'projects/imgkit-test/global/images/lent';
+  const post = async (path: string, body: unknown): Promise<void> => {
+    const url = `${cloud.emulator.endpoint}/compute/v1/${path}`;
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    expect(answer.status, await answer.text()).toBe(200);
+  };
+  const instanceTemplate = 'projects/imgkit-guest/global/instanceTemplates/theirs';
+  await post('projects/imgkit-guest/global/instanceTemplates', {
+    name: 'theirs',
+    properties: {
+      machineType: 'e2-small',
+      disks: [{ boot: true, initializeParams: { sourceImage: id } }],
+      networkInterfaces: [{ network: 'global/networks/default' }],
+    },
+  });
+  const zone = 'projects/imgkit-test/zones/us-central1-a';
+  await post(`${zone}/instanceGroupManagers`, { name: 'lent', targetSize: 0, instanceTemplate });
+  const fleet = expect.objectContaining({ id: `${zone}/instanceGroupManagers/lent` });
+  expect(await usageOf(id)).toMatchObject({ users: [fleet], complete: true });
+  const refusal = { kind: 'status', status: 403, reason: 'forbidden' } as const;
+  cloud.emulator.faults.add({ rpc: 'InstanceTemplates.Get', ...refusal });
+  expect(await usageOf(id)).toMatchObject({
+    complete: false,
+    unanswered: [expect.stringMatching(/^templates and fleets/)],
+  });
+  const group = `${cloud.emulator.endpoint}/compute/v1/${zone}/instanceGroupManagers/lent`;
+  await fetch(group, { method: 'DELETE' });
+});
+
 it('names the machine images of machines that were made of it', async () => {
   const project = cloud.emulator.project('imgkit-test');
   const id = 'projects/imgkit-test/global/images/saved';
