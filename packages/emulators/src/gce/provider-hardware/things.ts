@@ -27,7 +27,9 @@ export function createThings(provider: Provider): ProviderThings {
     instances: new Map(),
     users: new Map(),
     newName(link) {
-      const name = link.slice(link.lastIndexOf('/') + 1);
+      const last = link.slice(link.lastIndexOf('/') + 1);
+      // The parts of a machine image are numbered, and names begin with a letter.
+      const name = /^[a-z]/.test(last) ? last : `part-${last}`;
       serial += 1;
       return `${name.slice(0, 40)}-${mark}-${serial}`;
     },
