@@ -11,7 +11,7 @@ import {
   type OperationControl,
 } from '@imgkit/core';
 
-import { apiError } from './errors.ts';
+import { apiError, isOperationFailure } from './errors.ts';
 import type { CloudOperation, GceClient } from './client.ts';
 import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
 
@@ -152,6 +152,50 @@ export class GceContext {
         cause: error,
       });
     }
+  }
+
+  /**
+   * Waits for the operation of a token as {@link wait} does.
+   *
+   * @returns Whether Google still knows it. After some two weeks it doesn't: then the resource says how it ended.
+   */
+  async waitAgain(
+    control: OperationControl,
+    token: OperationToken,
+    what: string,
+  ): Promise<boolean> {
+    try {
+      await this.wait(control, token, what);
+      return true;
+    } catch (error) {
+      if (!ImgkitError.is(error, 'NOT_FOUND') || isOperationFailure(error)) throw error;
+      this.logger.debug('Google has forgotten the operation', { operation: token.operation.name });
+      return false;
+    }
+  }
+
+  /** Waits for the deletion of a token; where Google has forgotten it, looks whether the resource is gone. */
+  async waitUntilGone(
+    control: OperationControl,
+    token: OperationToken,
+    what: string,
+    read: () => Promise<unknown>,
+  ): Promise<void> {
+    if (await this.waitAgain(control, token, what)) return;
+    try {
+      await read();
+    } catch (error) {
+      if (ImgkitError.is(error, 'NOT_FOUND')) return;
+      throw error;
+    }
+    throw new ImgkitError(
+      'FAILED_PRECONDITION',
+      `${token.target} stands, and Google has forgotten its deletion`,
+      {
+        resource: token.target,
+        hint: 'Delete it again, if it is still the same one.',
+      },
+    );
   }
 
   /** Says how the operations of a call are continued from a token. */

@@ -46,12 +46,13 @@ export class GceImages implements Images {
     context.onResume('images.create', async (token, control) => {
       const finish = readFinish(token.rest);
       return this.#finishing(finish, async () => {
-        await context.wait(control, token, 'making the image');
+        await context.waitAgain(control, token, 'making the image');
         return this.#show(await finishImage(context, token.target, finish, control));
       });
     });
     context.onResume('images.delete', async (token, control) => {
-      await context.wait(control, token, 'deleting the image');
+      const read = () => readImage(context, token.target, control);
+      await context.waitUntilGone(control, token, 'deleting the image', read);
     });
   }
 

@@ -78,7 +78,7 @@ export class GceMachineImages implements MachineImages {
     resumeResource(context, machineImageKind);
     const instances = instanceKind(context.provider);
     context.onResume('machineImages.restore', async (token, control) => {
-      await context.wait(control, token, 'making the instance');
+      await context.waitAgain(control, token, 'making the instance');
       return instances.show(await settled(context, instances, token.target, ['PENDING'], control));
     });
   }

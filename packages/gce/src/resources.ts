@@ -134,11 +134,12 @@ export function resumeResource<T extends Shown>(
   create = 'create',
 ): void {
   context.onResume(`${kind.service}.${create}`, async (token, control) => {
-    await context.wait(control, token, `making the ${kind.what}`);
+    await context.waitAgain(control, token, `making the ${kind.what}`);
     return kind.show(await settled(context, kind, token.target, ['PENDING'], control));
   });
   context.onResume(`${kind.service}.delete`, async (token, control) => {
-    await context.wait(control, token, `deleting the ${kind.what}`);
+    const read = () => readResource(context, kind, token.target, control);
+    await context.waitUntilGone(control, token, `deleting the ${kind.what}`, read);
   });
 }
 

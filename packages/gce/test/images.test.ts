@@ -139,6 +139,37 @@ describe('an image of an instance', () => {
   });
 });
 
+/** Lets Google forget an operation, as it does after some two weeks. */
+function forget(): void {
+  const rpc = 'GlobalOperations.Wait';
+  emulator.faults.add({ rpc, kind: 'status', status: 404, reason: 'notFound' });
+}
+
+describe('a token', () => {
+  it('whose operation Google has forgotten gives what stands', async () => {
+    const making = provider.images.create(request({ family: 'tokens' }));
+    const { ref } = await making;
+    forget();
+    expect(await cloud.other.resume(await making.token())).toMatchObject({ ref, published: true });
+  });
+
+  it('of a forgotten deletion tells whether the image is gone', async () => {
+    const wanted = request();
+    const { ref } = await provider.images.create(wanted);
+    const deleting = provider.images.delete(ref.id);
+    await deleting;
+    const token = await deleting.token();
+    forget();
+    expect(await cloud.other.resume(token)).toBeUndefined();
+    await provider.images.create(wanted);
+    forget();
+    await expect(cloud.other.resume(token)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      resource: ref.id,
+    });
+  });
+});
+
 describe('images of others', () => {
   it('are listed by their project, with heads of their families', async () => {
     const { project } = await provider.images.get(base.id);
