@@ -128,16 +128,25 @@ async function end(
     if (ordered) throw ordered;
     await plan.finish?.();
   } catch (error) {
-    const failure =
-      error instanceof OperationFailure
-        ? error
-        : new OperationFailure('INTERNAL_ERROR', `Internal error: ${String(error)}`, 500);
-    await plan.failed?.(failure);
+    const failure = failureOf(error);
     const { code, message, status, more } = failure;
-    record.resource['error'] = { errors: [{ code, message, ...more }] };
+    const errors = [{ code, message, ...more }];
+    try {
+      await plan.failed?.(failure);
+    } catch (trouble) {
+      const further = failureOf(trouble);
+      errors.push({ code: further.code, message: further.message });
+    }
+    record.resource['error'] = { errors };
     record.resource['httpErrorStatusCode'] = status;
     record.resource['httpErrorMessage'] = httpMessages[status] ?? 'BAD REQUEST';
   }
+}
+
+function failureOf(error: unknown): OperationFailure {
+  return error instanceof OperationFailure
+    ? error
+    : new OperationFailure('INTERNAL_ERROR', `Internal error: ${String(error)}`, 500);
 }
 
 const httpMessages: Readonly<Record<number, string>> = {
