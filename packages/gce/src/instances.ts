@@ -63,7 +63,7 @@ export class GceInstances implements Instances {
     resumeResource(context, this.#kind, 'launch');
     for (const call of ['instances.start', 'instances.stop'] as const)
       context.onResume(call, async (token, control) => {
-        await context.wait(control, token, `${call} ${token.target}`);
+        await context.waitAgain(control, token, `${call} ${token.target}`);
         return this.#settle(token.target, control);
       });
   }

@@ -263,6 +263,16 @@ describe('a running machine', () => {
   });
 });
 
+it('is stopped from a token, also when Google has forgotten the operation', async () => {
+  const { id } = await gce.instances.launch({ name: 'forgotten', boot });
+  const stopping = gce.instances.stop(id);
+  await stopping;
+  const rpc = 'ZoneOperations.Wait';
+  cloud.emulator.faults.add({ rpc, kind: 'status', status: 404, reason: 'notFound' });
+  const { provider } = await cloud.provider();
+  expect(await provider.resume(await stopping.token())).toMatchObject({ id, status: 'STOPPED' });
+});
+
 it('has native objects that are told apart', async () => {
   const instance = await gce.instances.launch({ name: 'native', boot });
   const disk = await gce.disks.create({ name: 'native-data', sizeBytes: 1 });
