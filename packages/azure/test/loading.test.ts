@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -63,19 +62,5 @@ describe('importing @imgkit/azure', () => {
     const loaded = loadedBy(program);
     expect(loaded).toContain('@azure/arm-compute');
     expect(loaded).not.toContain('@azure/identity');
-  });
-});
-
-describe('the types of @imgkit/azure', () => {
-  const types = join(import.meta.dirname, '../dist/index.d.ts');
-
-  it('name no type of Azure', async ({ skip }) => {
-    skip(!existsSync(types), `${types} is not there: pnpm build makes it`);
-    const imports = (await readFile(types, 'utf8')).matchAll(
-      /(?:from|import\()\s*['"]([^'"]+)['"]/g,
-    );
-    const names = Array.from(imports, ([, name = '']) => name);
-    expect(names).toContain('@imgkit/core');
-    expect(names.filter((name) => name.startsWith('@azure'))).toEqual([]);
   });
 });
