@@ -12,6 +12,8 @@ import {
 } from './labels.ts';
 
 const digest = 'f'.repeat(63) + '0';
+/** One character for the reader can be many bytes, and 20 are as many as fit. */
+const fits = (value: string) => new TextEncoder().encode(value).length <= 20;
 
 describe('a label’s value', () => {
   it('is taken as it is where Google takes it', () => {
@@ -20,8 +22,6 @@ describe('a label’s value', () => {
   });
 
   it('comes back as it was, whatever it is', () => {
-    // One character for the reader can be many bytes, and 20 are as many as fit.
-    const fits = (value: string) => new TextEncoder().encode(value).length <= 20;
     const values = fc.oneof(
       fc.string({ maxLength: 20 }),
       fc.string({ unit: 'grapheme', maxLength: 5 }).filter(fits),
