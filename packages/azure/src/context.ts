@@ -1,10 +1,10 @@
 import {
   ImgkitError,
-  startOperation,
-  throwIfAborted,
+  ProviderCalls,
+  withDetails,
   type CallOptions,
   type Clock,
-  type ImageRef,
+  type ErrorPlace,
   type Json,
   type Logger,
   type Operation,
@@ -33,8 +33,7 @@ export interface AzureContextParts {
 const [firstDelay, longestDelay] = [200, 10_000];
 
 /** One provider: what every capability of it shares. */
-export class AzureContext {
-  readonly provider: string;
+export class AzureContext extends ProviderCalls {
   readonly settings: AzureSettings;
   readonly client: AzureClient;
   readonly logger: Logger;
@@ -42,7 +41,7 @@ export class AzureContext {
   readonly #resumes = new Map<string, Resume>();
 
   constructor({ provider, settings, client, logger, clock }: AzureContextParts) {
-    this.provider = provider;
+    super(provider, located);
     this.settings = settings;
     this.client = client;
     this.logger = logger;
@@ -61,63 +60,9 @@ export class AzureContext {
     return { subscription, resourceGroup, type: 'Microsoft.Compute/galleries', names: [gallery] };
   }
 
-  ref(id: string): ImageRef {
-    return { provider: this.provider, id };
-  }
-
   /** The time as Azure writes it. */
   now(): string {
     return new Date(this.clock.now()).toISOString();
-  }
-
-  /** A call that is answered at once. Whatever it throws is an imgkit error that says where it came from. */
-  async call<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      throwIfAborted(options?.signal);
-      return await body();
-    } catch (error) {
-      throw this.#located(error, operation, resource);
-    }
-  }
-
-  /** A listing. */
-  async *listing<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: () => AsyncIterable<T>,
-  ): AsyncGenerator<T, void, undefined> {
-    try {
-      throwIfAborted(options?.signal);
-      for await (const item of body()) {
-        throwIfAborted(options?.signal);
-        yield item;
-      }
-    } catch (error) {
-      throw this.#located(error, operation, resource);
-    }
-  }
-
-  /** A call that takes long. */
-  operation<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: (control: OperationControl) => Promise<T>,
-  ): Operation<T> {
-    return startOperation(async (control) => {
-      try {
-        return await body(control);
-      } catch (error) {
-        throwIfCancelled(control.signal, error);
-        throw this.#located(error, operation, resource);
-      }
-    }, options);
   }
 
   /**
@@ -176,30 +121,17 @@ export class AzureContext {
       return resume(token, control);
     });
   }
-
-  /** The error with provider, operation and resource, where they are not known yet. */
-  #located(error: unknown, operation: string, resource: string | undefined): ImgkitError {
-    const known = apiError(error);
-    if (known.provider !== undefined) return known;
-    return new ImgkitError(known.code, known.message, {
-      provider: this.provider,
-      operation: known.operation ?? operation,
-      resource: known.resource ?? resource,
-      hint: known.hint,
-      providerCode: known.providerCode,
-      requestId: known.requestId,
-      retryAfterMs: known.retryAfterMs,
-      token: known.token,
-      leftovers: known.leftovers,
-      replacement: known.replacement,
-      data: known.data,
-      cause: known.cause,
-    });
-  }
 }
 
-function throwIfCancelled(signal: AbortSignal, error: unknown): void {
-  if (!ImgkitError.is(error)) throwIfAborted(signal);
+/** The error with provider, operation and resource, where they are not known yet. */
+function located(error: unknown, place: ErrorPlace): ImgkitError {
+  const known = apiError(error);
+  if (known.provider !== undefined) return known;
+  return withDetails(known, {
+    provider: place.provider,
+    operation: known.operation ?? place.operation,
+    resource: known.resource ?? place.resource,
+  });
 }
 
 function pending(token: OperationToken, text: string, why: string, cause?: unknown): ImgkitError {

@@ -33,6 +33,7 @@ export {
   type OwnedCollections,
   type OwnedItem,
 } from './plugin/owned-collections.ts';
+export { ProviderCalls, withDetails, type ErrorPlace } from './plugin/provider-calls.ts';
 export type { Providers } from './plugin/providers.ts';
 export {
   createRetrier,

@@ -1,10 +1,11 @@
 import {
   ImgkitError,
-  startOperation,
+  ProviderCalls,
   throwIfAborted,
+  withDetails,
   type CallOptions,
   type Clock,
-  type ImageRef,
+  type ErrorPlace,
   type Json,
   type Logger,
   type Operation,
@@ -33,8 +34,7 @@ export interface GceContextParts {
 }
 
 /** One provider: what every capability of it shares. */
-export class GceContext {
-  readonly provider: string;
+export class GceContext extends ProviderCalls {
   readonly project: string;
   readonly client: GceClient;
   readonly logger: Logger;
@@ -44,49 +44,13 @@ export class GceContext {
   readonly #resumes = new Map<string, Resume>();
 
   constructor(parts: GceContextParts) {
-    this.provider = parts.provider;
+    super(parts.provider, located);
     this.project = parts.project;
     this.client = parts.client;
     this.logger = parts.logger;
     this.clock = parts.clock;
     this.zone = parts.zone;
     this.region = parts.region;
-  }
-
-  ref(id: string): ImageRef {
-    return { provider: this.provider, id };
-  }
-
-  /** A call that is answered at once. Whatever it throws is an imgkit error that says where it came from. */
-  async call<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      throwIfAborted(options?.signal);
-      return await body();
-    } catch (error) {
-      throw this.located(error, operation, resource);
-    }
-  }
-
-  /** A listing. */
-  async *listing<T>(
-    operation: string,
-    options: CallOptions | undefined,
-    body: () => AsyncIterable<T>,
-  ): AsyncGenerator<T, void, undefined> {
-    try {
-      throwIfAborted(options?.signal);
-      for await (const item of body()) {
-        throwIfAborted(options?.signal);
-        yield item;
-      }
-    } catch (error) {
-      throw this.located(error, operation, undefined);
-    }
   }
 
   /** A listing of many, page by page as they come: each entry takes one turn of the event loop's queue less. */
@@ -106,24 +70,6 @@ export class GceContext {
     } catch (error) {
       throw this.located(error, operation, undefined);
     }
-  }
-
-  /** A call that takes long. */
-  operation<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: (control: OperationControl) => Promise<T>,
-  ): Operation<T> {
-    return startOperation(async (control) => {
-      try {
-        return await body(control);
-      } catch (error) {
-        const { signal } = control;
-        if (signal.aborted && !ImgkitError.is(error)) throwIfAborted(signal);
-        throw this.located(error, operation, resource);
-      }
-    }, options);
   }
 
   /**
@@ -215,26 +161,17 @@ export class GceContext {
       return resume(token, control);
     });
   }
+}
 
-  /** The error with provider, operation and resource, where they are not known yet. */
-  located(error: unknown, operation: string, resource: string | undefined): ImgkitError {
-    const known = apiError(error);
-    if (known.provider !== undefined) return known;
-    return new ImgkitError(known.code, known.message, {
-      provider: this.provider,
-      operation: known.operation ?? operation,
-      resource: known.resource ?? resource,
-      hint: known.hint,
-      providerCode: known.providerCode,
-      requestId: known.requestId,
-      retryAfterMs: known.retryAfterMs,
-      token: known.token,
-      leftovers: known.leftovers,
-      replacement: known.replacement,
-      data: known.data,
-      cause: known.cause,
-    });
-  }
+/** The error with provider, operation and resource, where they are not known yet. */
+function located(error: unknown, place: ErrorPlace): ImgkitError {
+  const known = apiError(error);
+  if (known.provider !== undefined) return known;
+  return withDetails(known, {
+    provider: place.provider,
+    operation: known.operation ?? place.operation,
+    resource: known.resource ?? place.resource,
+  });
 }
 
 /** The token of an operation: what is waited for, and what is left to do then. */

@@ -84,7 +84,7 @@ export class GceFleets implements Fleets {
   ): AsyncIterable<Fleet> {
     const context = this.#context;
     const groups = (): AsyncGenerator<WireObject> => this.#groups(filter, options);
-    return context.listing('fleets.list', options, async function* shown() {
+    return context.listing('fleets.list', undefined, options, async function* shown() {
       for await (const group of groups()) yield showFleet(context, group, options);
     });
   }
@@ -93,7 +93,7 @@ export class GceFleets implements Fleets {
   listOwned(labels: Labels, options: CallOptions = {}): AsyncIterable<OwnedFleet> {
     const context = this.#context;
     const groups = (): AsyncGenerator<WireObject> => this.#groups({ labels }, options);
-    return context.listing('fleets.list', options, async function* owned() {
+    return context.listing('fleets.list', undefined, options, async function* owned() {
       const seen = new Set<string>();
       for await (const group of groups()) {
         const id = shortId(text(group, 'selfLink') ?? '');

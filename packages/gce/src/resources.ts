@@ -92,7 +92,7 @@ export function listResources<T extends Shown>(
 ): AsyncIterable<T> {
   const { client, project } = context;
   const call = `${kind.service}.list`;
-  return context.listing(call, options, async function* pagewise() {
+  return context.listing(call, undefined, options, async function* pagewise() {
     const terms = [...(name === undefined ? [] : [`name="${name}"`]), ...labelFilter(labels)];
     const request = { project, filter: terms.length === 0 ? undefined : terms.join(' AND ') };
     const method = kind.zonal ? 'aggregatedList' : 'list';

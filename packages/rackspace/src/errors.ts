@@ -1,4 +1,4 @@
-import { ImgkitError, type ErrorCode, type ErrorDetails } from '@imgkit/core';
+import { ImgkitError, withDetails, type ErrorCode, type ErrorPlace } from '@imgkit/core';
 
 /** An answer that is a refusal. */
 export interface Refusal {
@@ -139,7 +139,7 @@ export function protocolError(what: string, why: string): ImgkitError {
 /** Converts any error, and says where it comes from, as far as that isn't said yet. */
 export function located(
   error: unknown,
-  { provider, operation, resource }: Pick<ErrorDetails, 'provider' | 'operation' | 'resource'>,
+  { provider, operation, resource }: ErrorPlace,
 ): ImgkitError {
   const known = ImgkitError.is(error)
     ? error
@@ -147,20 +147,7 @@ export function located(
         cause: error,
       });
   if (known.provider !== undefined) return known;
-  return new ImgkitError(known.code, known.message, {
-    provider,
-    operation,
-    resource: resource ?? known.resource,
-    hint: known.hint,
-    providerCode: known.providerCode,
-    requestId: known.requestId,
-    retryAfterMs: known.retryAfterMs,
-    token: known.token,
-    leftovers: known.leftovers,
-    replacement: known.replacement,
-    data: known.data,
-    cause: known.cause,
-  });
+  return withDetails(known, { provider, operation, resource: resource ?? known.resource });
 }
 
 /** The error for what isn't there, or must look so. */

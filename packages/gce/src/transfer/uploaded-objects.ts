@@ -18,7 +18,7 @@ export function imagesAndUploads(
   return {
     async *list(filter, options): AsyncGenerator<OwnedItem, void, undefined> {
       yield* images.list(filter, options);
-      const listed = context.listing('owned.list', options, () => uploads.list());
+      const listed = context.listing('owned.list', undefined, options, () => uploads.list());
       for await (const upload of listed) if (hasLabels(upload.labels, filter.labels)) yield upload;
     },
 

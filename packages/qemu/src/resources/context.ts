@@ -2,6 +2,7 @@ import {
   ImgkitError,
   startOperation,
   throwIfAborted,
+  withDetails,
   type CallOptions,
   type ImageRef,
   type Operation,
@@ -162,18 +163,10 @@ export class LocalContext {
           )
         : fileError(error, this.root);
     if (known.provider !== undefined) return known;
-    return new ImgkitError(known.code, known.message, {
+    return withDetails(known, {
       provider: this.provider,
       operation,
       resource: resource ?? known.resource,
-      hint: known.hint,
-      providerCode: known.providerCode,
-      retryAfterMs: known.retryAfterMs,
-      token: known.token,
-      leftovers: known.leftovers,
-      replacement: known.replacement,
-      data: known.data,
-      cause: known.cause,
     });
   }
 

@@ -1,12 +1,10 @@
 import {
   ImgkitError,
-  startOperation,
+  ProviderCalls,
   throwIfAborted,
   type CallOptions,
   type Clock,
-  type ImageRef,
   type Operation,
-  type OperationControl,
 } from '@imgkit/core';
 
 import { located } from '../errors.ts';
@@ -32,8 +30,7 @@ const firstPollMs = 100;
 const lastPollMs = 5_000;
 
 /** One provider's view of its cloud: every call of every capability goes through it. */
-export class CloudContext {
-  readonly provider: string;
+export class CloudContext extends ProviderCalls {
   readonly project: string;
   readonly glance: Glance;
   readonly nova: Nova;
@@ -43,47 +40,11 @@ export class CloudContext {
   readonly #resumes = new Map<string, Resume>();
 
   constructor({ provider, project, glance, nova, clock }: CloudContextOptions) {
-    this.provider = provider;
+    super(provider, located);
     this.project = project;
     this.glance = glance;
     this.nova = nova;
     this.clock = clock;
-  }
-
-  ref(id: string): ImageRef {
-    return { provider: this.provider, id };
-  }
-
-  /** A call that is done soon. Whatever it throws is an imgkit error that says where it came from. */
-  async call<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      throwIfAborted(options?.signal);
-      return await body();
-    } catch (error) {
-      throw located(error, { provider: this.provider, operation, resource });
-    }
-  }
-
-  /** A call that takes long. */
-  operation<T>(
-    operation: string,
-    resource: string | undefined,
-    options: CallOptions | undefined,
-    body: (control: OperationControl) => Promise<T>,
-  ): Operation<T> {
-    return startOperation(async (control) => {
-      try {
-        return await body(control);
-      } catch (error) {
-        if (!ImgkitError.is(error)) throwIfAborted(control.signal);
-        throw located(error, { provider: this.provider, operation, resource });
-      }
-    }, options);
   }
 
   /** Asks until there is an answer, ever more seldom. */
