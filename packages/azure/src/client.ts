@@ -19,6 +19,18 @@ export interface OperationAddress {
   readonly subscription: string;
 }
 
+/** The end of an operation. */
+export interface OperationEnd {
+  /** What it gave, beside a resource: the output of a command, the address of a disk's bytes. */
+  readonly output?: WireObject | undefined;
+}
+
+/** What an action came to: it is done, and this is what it gave, or it goes on. */
+export interface StartedAction extends OperationEnd {
+  /** Where it can be looked at; nothing when it is done already. */
+  readonly operation?: OperationAddress | undefined;
+}
+
 /** A role that somebody has at a scope. */
 export interface RoleAssignment {
   /** The id of the assignment itself. */
@@ -60,7 +72,7 @@ export interface AzureClient {
 
   /**
    * Starts the making of a resource. Once it is on its way, aborting waits for the answer: only so can be said
-   * whether it takes place. So it is with the two that follow.
+   * whether it takes place. So it is with the three that follow.
    *
    * @returns where it can be looked at; nothing when it is done already.
    */
@@ -77,11 +89,18 @@ export interface AzureClient {
   delete(id: string, options?: CallOptions): Promise<OperationAddress | undefined>;
 
   /**
+   * Starts an action on a resource, by the name that stands behind its id in the address: `deallocate`, `share`. It must
+   * be one that may be repeated.
+   */
+  act(id: string, action: string, body?: WireObject, options?: CallOptions): Promise<StartedAction>;
+
+  /**
    * Looks once whether an operation is done.
    *
+   * @returns its end; nothing while it goes on.
    * @throws ImgkitError with Azure's own code and message when it has failed.
    */
-  poll(operation: OperationAddress, options?: CallOptions): Promise<boolean>;
+  poll(operation: OperationAddress, options?: CallOptions): Promise<OperationEnd | undefined>;
 
   /** Gives somebody a role. Giving it again changes nothing. */
   assign(assignment: RoleAssignment, options?: CallOptions): Promise<void>;

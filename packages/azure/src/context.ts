@@ -11,7 +11,7 @@ import {
   type OperationControl,
 } from '@imgkit/core';
 
-import type { AzureClient, OperationAddress } from './client.ts';
+import type { AzureClient, OperationAddress, OperationEnd } from './client.ts';
 import { apiError } from './errors.ts';
 import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
 import { formatId, type ResourceId, type ResourceType } from './resource-id.ts';
@@ -98,10 +98,8 @@ export class AzureContext extends ProviderCalls {
   async waitFor(
     control: Pick<OperationControl, 'signal' | 'accepted'>,
     token: OperationToken & { readonly operation: OperationAddress },
-  ): Promise<void> {
-    await this.wait(control, token, async (options) =>
-      (await this.client.poll(token.operation, options)) ? true : undefined,
-    );
+  ): Promise<OperationEnd> {
+    return this.wait(control, token, (options) => this.client.poll(token.operation, options));
   }
 
   /** Says how the operations of a call are continued from a token. */

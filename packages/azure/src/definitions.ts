@@ -137,7 +137,7 @@ export async function ended(
   if (operation === undefined) return;
   for (
     let delay = 100;
-    !(await client.poll(operation, options));
+    (await client.poll(operation, options)) === undefined;
     delay = Math.min(delay * 2, 5_000)
   )
     await clock.sleep(delay, options.signal);

@@ -1,6 +1,13 @@
 import { ImgkitError, throwIfAborted, type CallOptions, type Retrier } from '@imgkit/core';
 
-import type { AzureClient, OperationAddress, ReadOptions, RoleAssignment } from '../client.ts';
+import type {
+  AzureClient,
+  OperationAddress,
+  OperationEnd,
+  ReadOptions,
+  RoleAssignment,
+  StartedAction,
+} from '../client.ts';
 import { apiError, operationError } from '../errors.ts';
 import type { AzureTokenSource } from '../options.ts';
 import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
@@ -9,6 +16,7 @@ import { createTokenSource, tokenFor } from './credentials.ts';
 import { OperationBodies } from './operation-bodies.ts';
 import {
   invoke,
+  isPoller,
   loadAuthorization,
   loadCompute,
   methodOf,
@@ -16,6 +24,7 @@ import {
   toPoller,
   type Page,
   type SdkClient,
+  type SdkPoller,
 } from './sdk.ts';
 import { isWireObject, object, text, type WireObject } from './wire.ts';
 
@@ -30,6 +39,11 @@ const groups: Readonly<Record<ResourceType, { readonly name: string; readonly li
   },
   'Microsoft.Compute/images': { name: 'images', list: 'listByResourceGroup' },
   'Microsoft.Compute/snapshots': { name: 'snapshots', list: 'listByResourceGroup' },
+};
+
+/** The SDK's methods for actions that it calls otherwise than the API, or keeps in a group of their own. */
+const actions: Readonly<Record<string, { readonly group?: string; readonly method: string }>> = {
+  share: { group: 'gallerySharingProfile', method: 'update' },
 };
 
 /** Tells the SDK that an operation is the deletion of some version. */
@@ -93,10 +107,31 @@ export class SdkAzureClient implements AzureClient {
     return this.#start(id, 'delete', [], options);
   }
 
+  async act(
+    id: string,
+    action: string,
+    body?: WireObject,
+    options: CallOptions = {},
+  ): Promise<StartedAction> {
+    const { type, subscription, resourceGroup, names } = locate(id);
+    const { group = groups[type].name, method } = actions[action] ?? { method: action };
+    const parts = [resourceGroup, ...names, ...(body === undefined ? [] : [body])];
+    return this.#call(options, async () => {
+      const client = await this.#computeOf(subscription);
+      const started = invoke(client, group, method, ...parts);
+      if (isPoller(started)) {
+        const operation = await addressOf(started, subscription);
+        if (operation !== undefined) return { operation };
+      }
+      const output: unknown = await started;
+      return { output: isWireObject(output) ? output : undefined };
+    });
+  }
+
   async poll(
     { mode, url, subscription }: OperationAddress,
     options: CallOptions = {},
-  ): Promise<boolean> {
+  ): Promise<OperationEnd | undefined> {
     if (new URL(url).origin !== new URL(this.#settings.endpoint).origin)
       throw new ImgkitError(
         'INVALID_ARGUMENT',
@@ -127,7 +162,8 @@ export class SdkAzureClient implements AzureClient {
         const failed = this.#bodies.take(url);
         throw failed === undefined ? error : operationError(failed, { cause: error });
       }
-      return poller.isDone;
+      if (!poller.isDone) return undefined;
+      return { output: object(object(this.#bodies.take(url), 'properties'), 'output') };
     });
   }
 
@@ -186,18 +222,7 @@ export class SdkAzureClient implements AzureClient {
     return this.#call(options, async () => {
       const client = await this.#computeOf(subscription);
       const started = invoke(client, groups[type].name, method, resourceGroup, ...names, ...parts);
-      const poller = toPoller(started);
-      await poller.submitted();
-      if (poller.isDone) return undefined;
-      const state: unknown = JSON.parse(await poller.serialize());
-      const config = object(object(isWireObject(state) ? state : {}, 'state'), 'config');
-      const url = text(config, 'operationLocation');
-      if (url === undefined) return undefined;
-      return {
-        mode: text(object(config, 'metadata'), 'mode') ?? 'OperationLocation',
-        url,
-        subscription,
-      };
+      return addressOf(toPoller(started), subscription);
     });
   }
 
@@ -293,6 +318,21 @@ function remembered<T>(
   known.set(key.toLowerCase(), made);
   made.catch(() => known.delete(key.toLowerCase()));
   return made;
+}
+
+/** Where what has been sent can be looked at; nothing when it is done already. */
+async function addressOf(
+  poller: SdkPoller,
+  subscription: string,
+): Promise<OperationAddress | undefined> {
+  await poller.submitted();
+  if (poller.isDone) return undefined;
+  const state: unknown = JSON.parse(await poller.serialize());
+  const config = object(object(isWireObject(state) ? state : {}, 'state'), 'config');
+  const url = text(config, 'operationLocation');
+  if (url === undefined) return undefined;
+  const mode = text(object(config, 'metadata'), 'mode') ?? 'OperationLocation';
+  return { mode, url, subscription };
 }
 
 function locate(id: string): ResourceId {

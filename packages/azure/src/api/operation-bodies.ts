@@ -4,9 +4,11 @@ import { isWireObject, type WireObject } from './wire.ts';
 /** The addresses of operations: `…/locations/eastus/capsOperations/{id}?…`. */
 const address = /\/(?:capsOperations|DiskOperations|operations|operationStatuses)\/[^/]+(?:\?|$)/i;
 
-/** What the last look at each operation that failed has shown: the SDK itself forgets the code. */
+const endings: ReadonlySet<unknown> = new Set(['Succeeded', 'Failed', 'Canceled']);
+
+/** What the last look at each operation that ended has shown: the SDK itself forgets what failed, and what came of it. */
 export class OperationBodies {
-  readonly #failed = new Map<string, WireObject>();
+  readonly #ended = new Map<string, WireObject>();
 
   /** Sees what the SDK gets. */
   readonly policy: PipelinePolicy = {
@@ -18,18 +20,16 @@ export class OperationBodies {
     },
   };
 
-  /** What an operation that has failed said, once. */
+  /** What an operation that has ended said, once. */
   take(url: string): WireObject | undefined {
-    const found = this.#failed.get(url);
-    this.#failed.delete(url);
+    const found = this.#ended.get(url);
+    this.#ended.delete(url);
     return found;
   }
 
   #note(url: string, body: string | null | undefined): void {
     const status = parse(body);
-    const state = status?.['status'];
-    if (status !== undefined && (state === 'Failed' || state === 'Canceled'))
-      this.#failed.set(url, status);
+    if (status !== undefined && endings.has(status['status'])) this.#ended.set(url, status);
   }
 }
 

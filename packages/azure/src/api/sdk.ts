@@ -134,7 +134,8 @@ function isRestorePoller(value: unknown): value is RestorePoller {
   return typeof value === 'function';
 }
 
-function isPoller(value: unknown): value is SdkPoller {
+/** Whether what a method gave is a long operation. */
+export function isPoller(value: unknown): value is SdkPoller {
   return isWireObject(value) && typeof value['submitted'] === 'function';
 }
 

@@ -5,7 +5,8 @@ import type { Violation } from '../control-plane/request-log.ts';
 import { callerOf, permit } from './access.ts';
 import { Call } from './call.ts';
 import { ArmError, errorAnswer, notFound } from './errors.ts';
-import { operationPath, routes, type Route } from './routes.ts';
+import type { Route } from './route.ts';
+import { operationPath, routes } from './routes.ts';
 import type { World } from './state.ts';
 
 /** Azure Resource Manager: finds the method, checks the request, and lets the handler answer. */

@@ -15,6 +15,7 @@ const seen: Readonly<Record<string, AzureRate>> = {
   DeleteGalleryImageVersion: { per3Minutes: 150, per30Minutes: 1000 },
   GetGalleryImageVersion: { per3Minutes: 2000, per30Minutes: 10_000 },
   ListGalleryImageVersionsInGalleryImage: { per3Minutes: 1500, per30Minutes: 10_000 },
+  PostShareGallery: { per3Minutes: 10, per30Minutes: 60 },
   CreateImages: { per3Minutes: 40, per30Minutes: 199 },
   GetOperationStatus: { per3Minutes: 5000, per30Minutes: 15_000 },
 };

@@ -1,5 +1,5 @@
-import type { Handler } from './call.ts';
-import { newResource, setProperties } from './state.ts';
+import type { Handler } from '../call.ts';
+import { newResource, setProperties } from '../state.ts';
 
 const get: Handler = (call) => ({ status: 200, body: call.target().resource });
 

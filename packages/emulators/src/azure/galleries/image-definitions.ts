@@ -1,9 +1,9 @@
-import { objectOf, textOf, type JsonObject } from '../control-plane/json.ts';
-import { listed, type Handler } from './call.ts';
-import { conflict, invalidParameter, propertyChange } from './errors.ts';
-import { patchSimple, putSimple, removeEmpty } from './quick-changes.ts';
-import { parentId } from './resource-id.ts';
-import { propertiesOf, type Stored } from './state.ts';
+import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
+import { listed, type Handler } from '../call.ts';
+import { conflict, invalidParameter, propertyChange } from '../errors.ts';
+import { patchSimple, putSimple, removeEmpty } from '../quick-changes.ts';
+import { parentId } from '../resource-id.ts';
+import { propertiesOf, type Stored } from '../state.ts';
 
 /** What a definition can never change again. */
 const fixed = ['osType', 'osState', 'hyperVGeneration', 'architecture', 'identifier'] as const;

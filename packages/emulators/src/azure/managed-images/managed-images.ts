@@ -1,8 +1,8 @@
-import { objectOf, textOf } from '../control-plane/json.ts';
-import { listed, type Handler } from './call.ts';
-import { invalidParameter } from './errors.ts';
-import { putSimple, removeEmpty } from './quick-changes.ts';
-import { propertiesOf } from './state.ts';
+import { objectOf, textOf } from '../../control-plane/json.ts';
+import { listed, type Handler } from '../call.ts';
+import { invalidParameter } from '../errors.ts';
+import { putSimple, removeEmpty } from '../quick-changes.ts';
+import { propertiesOf } from '../state.ts';
 
 const get: Handler = (call) => ({ status: 200, body: call.target().resource });
 

@@ -1,9 +1,9 @@
-import { objectOf, textOf, type JsonObject } from '../control-plane/json.ts';
-import type { Call } from './call.ts';
-import { invalidParameter } from './errors.ts';
-import { regionName } from './regions.ts';
-import { isOfType } from './resource-id.ts';
-import { propertiesOf, stateOf, type Stored } from './state.ts';
+import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
+import type { Call } from '../call.ts';
+import { invalidParameter } from '../errors.ts';
+import { regionName } from '../regions.ts';
+import { isOfType } from '../resource-id.ts';
+import { propertiesOf, stateOf, type Stored } from '../state.ts';
 
 const gib = 2 ** 30;
 const at = 'galleryImageVersion.properties.storageProfile';

@@ -1,6 +1,12 @@
-import { objectOf, objectsOf, textOf, type Json, type JsonObject } from '../control-plane/json.ts';
-import { displayName, regionName } from './regions.ts';
-import { propertiesOf, stateOf, type Stored } from './state.ts';
+import {
+  objectOf,
+  objectsOf,
+  textOf,
+  type Json,
+  type JsonObject,
+} from '../../control-plane/json.ts';
+import { displayName, regionName } from '../regions.ts';
+import { propertiesOf, stateOf, type Stored } from '../state.ts';
 
 /** Where a version shall be. */
 export function regionsOf(stored: Stored): readonly JsonObject[] {

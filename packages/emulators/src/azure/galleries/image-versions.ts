@@ -1,10 +1,10 @@
-import { objectOf, objectsOf, textOf, type JsonObject } from '../control-plane/json.ts';
-import { listed, merged, type Call, type Handler } from './call.ts';
-import { ArmError, conflict, invalidParameter, propertyChange } from './errors.ts';
+import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plane/json.ts';
+import { listed, merged, type Call, type Handler } from '../call.ts';
+import { ArmError, conflict, invalidParameter, propertyChange } from '../errors.ts';
 import { readSource } from './image-sources.ts';
-import { displayName, isRegion, regionName } from './regions.ts';
+import { displayName, isRegion, regionName } from '../regions.ts';
 import { regionNames, regionsOf, replicationStatus, shownRegions } from './replication.ts';
-import { newResource, propertiesOf, setProperties, stateOf, type Stored } from './state.ts';
+import { newResource, propertiesOf, setProperties, stateOf, type Stored } from '../state.ts';
 
 const number = /^(?:0|[1-9]\d{0,9})(?:\.(?:0|[1-9]\d{0,9})){2}$/;
 const largest = 2 ** 31 - 1;

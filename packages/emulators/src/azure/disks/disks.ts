@@ -1,8 +1,8 @@
-import { objectOf, textOf, type JsonObject } from '../control-plane/json.ts';
-import { listed, type Call, type Handler } from './call.ts';
-import { invalidParameter, propertyChange } from './errors.ts';
-import { isRegion, regionName } from './regions.ts';
-import { newResource, propertiesOf, setProperties, type Stored } from './state.ts';
+import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
+import { listed, type Call, type Handler } from '../call.ts';
+import { invalidParameter, propertyChange } from '../errors.ts';
+import { isRegion, regionName } from '../regions.ts';
+import { newResource, propertiesOf, setProperties, type Stored } from '../state.ts';
 
 const gib = 2 ** 30;
 

@@ -1,9 +1,9 @@
-import type { JsonObject } from '../control-plane/json.ts';
-import { objectOf, textOf } from '../control-plane/json.ts';
-import type { Handler } from './call.ts';
-import { ArmError } from './errors.ts';
-import { idKey } from './resource-id.ts';
-import type { RoleAssignment } from './state.ts';
+import type { JsonObject } from '../../control-plane/json.ts';
+import { objectOf, textOf } from '../../control-plane/json.ts';
+import type { Handler } from '../call.ts';
+import { ArmError } from '../errors.ts';
+import { idKey } from '../resource-id.ts';
+import type { RoleAssignment } from '../state.ts';
 
 const suffix = /\/providers\/Microsoft\.Authorization\/roleAssignments(?:\/[^/]+)?$/i;
 
