@@ -103,6 +103,7 @@ export const testRequirements = [
   openstack(`${pythonPackages}/glance`, 'python3-glance', "is the tests' image service"),
   openstack(`${pythonPackages}/placement`, 'python3-placement', "is the tests' resource service"),
   openstack(`${pythonPackages}/nova`, 'python3-nova', "is the tests' compute service"),
+  openstack(`${pythonPackages}/cinder`, 'python3-cinder', "is the tests' volume service"),
   openstack('/usr/bin/gunicorn', 'gunicorn', 'serves them'),
 ];
 

@@ -3,7 +3,7 @@
 The user "outsider" has no role in any project; every other user's project has
 the user's name.
 
-    provision.py KEYSTONE_URL GLANCE_URL [PLACEMENT_URL [NOVA_URL]]
+    provision.py KEYSTONE_URL GLANCE_URL [PLACEMENT_URL [NOVA_URL [CINDER_URL]]]
 
 Waits for each service before it is used. Safe to run again: what is there
 already is kept. Needs only what Debian's python3-keystone brings along.
@@ -81,11 +81,11 @@ class Keystone:
                         interface=interface, region_id="RegionOne", url=url)
 
 
-def main(keystone_url, glance_url, placement_url=None, nova_url=None):
+def main(keystone_url, glance_url, placement_url=None, nova_url=None, cinder_url=None):
     keystone = Keystone(keystone_url)
 
     service_project = keystone.ensure_project("service")
-    for name in ("glance", "placement", "nova"):
+    for name in ("glance", "placement", "nova", "cinder"):
         keystone.ensure_user(name, service_project, "admin")
     for name in PRODUCER_AND_CONSUMERS:
         keystone.ensure_user(name, keystone.ensure_project(name), "member")
@@ -108,6 +108,14 @@ def main(keystone_url, glance_url, placement_url=None, nova_url=None):
         if not any(flavor["id"] == "tiny" for flavor in flavors):
             call("POST", f"{nova_url}/flavors", json={"flavor": {
                 "id": "tiny", "name": "tiny", "ram": 64, "vcpus": 1, "disk": 1}})
+
+    if cinder_url:
+        keystone.ensure_endpoint("cinder", "volumev3", f"{cinder_url}/%(project_id)s")
+        # Volumes can be made once the scheduler has heard of the volume service.
+        wait_for("cinder", lambda: any(
+            one["binary"] == "cinder-volume" and one["state"] == "up"
+            for one in http.get(f"{cinder_url}/os-services", timeout=30)
+            .json().get("services", [])))
 
 
 main(*sys.argv[1:])

@@ -30,7 +30,7 @@ declare module 'vitest' {
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** Runs once, before the first test: starts Keystone, Glance, Placement and Nova, and ends them after the last. */
+/** Runs once, before the first test: starts Keystone, Glance, Placement, Nova and Cinder, and ends them after the last. */
 export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const missing = await reasonToSkip();
   if (missing !== undefined) {
@@ -71,7 +71,7 @@ async function reasonToSkip(): Promise<string | undefined> {
 }
 
 async function settings(): Promise<Record<string, string>> {
-  const names = ['KEYSTONE', 'GLANCE', 'NOVA', 'PLACEMENT', 'NEUTRON'];
+  const names = ['KEYSTONE', 'GLANCE', 'NOVA', 'PLACEMENT', 'NEUTRON', 'CINDER'];
   const ports = await freePorts(names.length);
   return {
     ...Object.fromEntries(names.map((name, index) => [`${name}_PORT`, String(ports[index])])),
