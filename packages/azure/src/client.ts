@@ -9,6 +9,25 @@ export interface ReadOptions extends CallOptions {
   readonly replication?: boolean | undefined;
 }
 
+/** What a region has on offer for a subscription: the SDK's name of the collection, and where in it. */
+export interface RegionQuery {
+  readonly subscription: string;
+  readonly collection:
+    | 'communityGalleries'
+    | 'communityGalleryImageVersions'
+    | 'communityGalleryImages'
+    | 'sharedGalleries'
+    | 'sharedGalleryImageVersions'
+    | 'sharedGalleryImages'
+    | 'usage'
+    | 'virtualMachineImages';
+  readonly location: string;
+  /** The names on the way to it: gallery, definition; publisher, offer, SKU. */
+  readonly names: readonly string[];
+  /** Lists what is shared with the whole tenant, instead of with the subscription. */
+  readonly sharedTo?: 'tenant' | undefined;
+}
+
 /** Where an operation of the cloud can be looked at; small, and plain data. */
 export interface OperationAddress {
   /** How the address is to be read: which of ARM's headers gave it. */
@@ -69,6 +88,12 @@ export interface AzureClient {
     },
     options?: CallOptions,
   ): AsyncIterable<readonly WireObject[]>;
+
+  /** Reads one of what a region has on offer. */
+  lookUp(query: RegionQuery, options?: CallOptions): Promise<WireObject>;
+
+  /** Lists what a region has on offer, page by page. */
+  lookUpPages(query: RegionQuery, options?: CallOptions): AsyncIterable<readonly WireObject[]>;
 
   /**
    * Starts the making of a resource. Once it is on its way, aborting waits for the answer: only so can be said

@@ -13,10 +13,11 @@ import type { AzureClient } from './client.ts';
 import { AzureContext } from './context.ts';
 import { AzureDeprecation } from './deprecation.ts';
 import { AzureDisks } from './disks.ts';
+import { sameImageId } from './image-id.ts';
 import { AzureImages } from './images.ts';
 import { AzureLimits } from './limits.ts';
 import { AzurePublishing } from './publishing.ts';
-import { formatId, sameId } from './resource-id.ts';
+import { formatId } from './resource-id.ts';
 import type { AzureSettings } from './settings.ts';
 import { AzureSharing } from './sharing.ts';
 import { AzureSnapshots } from './snapshots.ts';
@@ -73,7 +74,7 @@ export function createParts(
     connection: {
       project: settings.subscription,
       check: (options) => checkGallery(context, options),
-      sameId,
+      sameId: sameImageId,
       resume: (token, options) => context.resume(token, options),
     },
   };

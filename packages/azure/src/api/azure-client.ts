@@ -5,6 +5,7 @@ import type {
   OperationAddress,
   OperationEnd,
   ReadOptions,
+  RegionQuery,
   RoleAssignment,
   StartedAction,
 } from '../client.ts';
@@ -88,6 +89,29 @@ export class SdkAzureClient implements AzureClient {
     yield* this.#pages(options, async () => {
       const client = await this.#computeOf(subscription);
       return invoke(client, name, list, resourceGroup, ...names, { abortSignal });
+    });
+  }
+
+  async lookUp(query: RegionQuery, options: CallOptions = {}): Promise<WireObject> {
+    const { subscription, collection, location, names } = query;
+    return this.#call(options, async () => {
+      const client = await this.#computeOf(subscription);
+      const found = await invoke(client, collection, 'get', location, ...names, {
+        abortSignal: options.signal,
+      });
+      return isWireObject(found) ? found : {};
+    });
+  }
+
+  async *lookUpPages(
+    query: RegionQuery,
+    options: CallOptions = {},
+  ): AsyncGenerator<readonly WireObject[], void, undefined> {
+    const { subscription, collection, location, names, sharedTo } = query;
+    const wishes = { abortSignal: options.signal, ...(sharedTo === undefined ? {} : { sharedTo }) };
+    yield* this.#pages(options, async () => {
+      const client = await this.#computeOf(subscription);
+      return invoke(client, collection, 'list', location, ...names, wishes);
     });
   }
 

@@ -100,6 +100,8 @@ export interface Page {
 
 /** Asks for one page of what a listing of the SDK gave: the first, or that which another one named. */
 export async function readPage(listing: unknown, continuationToken?: string): Promise<Page> {
+  // Some listings have no pages.
+  if (Array.isArray(listing)) return { items: listing.filter(isWireObject), next: undefined };
   const byPage: unknown = isWireObject(listing) ? listing['byPage'] : undefined;
   const settings = continuationToken === undefined ? {} : { continuationToken };
   const pages: unknown =
