@@ -7,6 +7,8 @@ import type { ResourceType } from './resource-id.ts';
 export interface ReadOptions extends CallOptions {
   /** Gives the state of a version in each region, too. */
   readonly replication?: boolean | undefined;
+  /** Gives another part that only comes when it is asked for: `instanceView`, `restorePoints`, `userData`. */
+  readonly expand?: string | undefined;
 }
 
 /** What a region has on offer for a subscription: the SDK's name of the collection, and where in it. */
@@ -77,16 +79,17 @@ export interface AzureClient {
   /**
    * Lists resources page by page, as they are asked for.
    *
-   * @param parent - What they are in: the id of a gallery or definition; otherwise the resource group.
+   * @param parent - What they are in: the id of a gallery or definition; otherwise the resource group, or without one
+   *   the whole subscription.
    */
   pages(
     type: ResourceType,
     parent: {
       readonly subscription: string;
-      readonly resourceGroup: string;
-      readonly names: readonly string[];
+      readonly resourceGroup?: string | undefined;
+      readonly names?: readonly string[] | undefined;
     },
-    options?: CallOptions,
+    options?: Pick<ReadOptions, 'signal' | 'expand'>,
   ): AsyncIterable<readonly WireObject[]>;
 
   /** Reads one of what a region has on offer. */
@@ -112,6 +115,9 @@ export interface AzureClient {
 
   /** Starts a deletion; deleting what is gone is done at once. */
   delete(id: string, options?: CallOptions): Promise<OperationAddress | undefined>;
+
+  /** Reads what stands behind a resource in the address: `rollingUpgrades/latest`, `osUpgradeHistory`. */
+  view(id: string, name: string, options?: CallOptions): Promise<readonly WireObject[]>;
 
   /**
    * Starts an action on a resource, by the name that stands behind its id in the address: `deallocate`, `share`. It must

@@ -1,11 +1,18 @@
 /** The types of resources that the provider works with. */
-export type ResourceType =
-  | 'Microsoft.Compute/disks'
-  | 'Microsoft.Compute/galleries'
-  | 'Microsoft.Compute/galleries/images'
-  | 'Microsoft.Compute/galleries/images/versions'
-  | 'Microsoft.Compute/images'
-  | 'Microsoft.Compute/snapshots';
+export type ResourceType = (typeof resourceTypes)[number];
+
+const resourceTypes = [
+  'Microsoft.Compute/disks',
+  'Microsoft.Compute/galleries',
+  'Microsoft.Compute/galleries/images',
+  'Microsoft.Compute/galleries/images/versions',
+  'Microsoft.Compute/images',
+  'Microsoft.Compute/restorePointCollections',
+  'Microsoft.Compute/restorePointCollections/restorePoints',
+  'Microsoft.Compute/snapshots',
+  'Microsoft.Compute/virtualMachineScaleSets',
+  'Microsoft.Compute/virtualMachineScaleSets/virtualMachines',
+] as const;
 
 /** The parts of the id of a resource. */
 export interface ResourceId {
@@ -17,16 +24,7 @@ export interface ResourceId {
 }
 
 const types: ReadonlyMap<string, ResourceType> = new Map(
-  (
-    [
-      'Microsoft.Compute/disks',
-      'Microsoft.Compute/galleries',
-      'Microsoft.Compute/galleries/images',
-      'Microsoft.Compute/galleries/images/versions',
-      'Microsoft.Compute/images',
-      'Microsoft.Compute/snapshots',
-    ] as const
-  ).map((type) => [type.toLowerCase(), type]),
+  resourceTypes.map((type) => [type.toLowerCase(), type]),
 );
 
 const form =

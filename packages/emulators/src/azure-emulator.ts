@@ -129,6 +129,7 @@ export async function startAzureEmulator(
     operations: new Map(),
     blobs: new Map(),
     rates: createRateCounter(clock, options.rates),
+    watchers: new Set(),
     pageSize,
     operationMs: (operation) =>
       typeof operationMs === 'number' ? operationMs : operationMs(operation),
@@ -173,6 +174,7 @@ export async function startAzureEmulator(
       const stored = world.resources.find(id) ?? world.resources.add(newResource(id, body, {}));
       const whole = merged(stored.resource, body);
       if (isJsonObject(whole)) Object.assign(stored.resource, whole);
+      for (const look of world.watchers) look(id);
     },
     addBlob: (uri, sizeBytes) => void world.blobs.set(uri, sizeBytes),
     close,

@@ -17,6 +17,7 @@ import { createTokenSource, tokenFor } from './credentials.ts';
 import { OperationBodies } from './operation-bodies.ts';
 import {
   invoke,
+  isPaged,
   isPoller,
   loadAuthorization,
   loadCompute,
@@ -29,22 +30,82 @@ import {
 } from './sdk.ts';
 import { isWireObject, object, text, type WireObject } from './wire.ts';
 
-/** The SDK's groups of operations, and how they list. */
-const groups: Readonly<Record<ResourceType, { readonly name: string; readonly list: string }>> = {
-  'Microsoft.Compute/disks': { name: 'disks', list: 'listByResourceGroup' },
-  'Microsoft.Compute/galleries': { name: 'galleries', list: 'listByResourceGroup' },
+/** One of the SDK's groups of operations. */
+interface SdkGroup {
+  readonly name: string;
+  /** How it lists. */
+  readonly list: string;
+  /** How it lists the whole subscription, where it does. */
+  readonly listAll?: string;
+  /** How it makes one; `createOrUpdate` otherwise. */
+  readonly put?: string;
+}
+
+const groups: Readonly<Record<ResourceType, SdkGroup>> = {
+  'Microsoft.Compute/disks': { name: 'disks', list: 'listByResourceGroup', listAll: 'list' },
+  'Microsoft.Compute/galleries': {
+    name: 'galleries',
+    list: 'listByResourceGroup',
+    listAll: 'list',
+  },
   'Microsoft.Compute/galleries/images': { name: 'galleryImages', list: 'listByGallery' },
   'Microsoft.Compute/galleries/images/versions': {
     name: 'galleryImageVersions',
     list: 'listByGalleryImage',
   },
-  'Microsoft.Compute/images': { name: 'images', list: 'listByResourceGroup' },
-  'Microsoft.Compute/snapshots': { name: 'snapshots', list: 'listByResourceGroup' },
+  'Microsoft.Compute/images': { name: 'images', list: 'listByResourceGroup', listAll: 'list' },
+  'Microsoft.Compute/restorePointCollections': {
+    name: 'restorePointCollections',
+    list: 'list',
+    listAll: 'listAll',
+  },
+  'Microsoft.Compute/restorePointCollections/restorePoints': {
+    name: 'restorePoints',
+    list: 'list',
+    put: 'create',
+  },
+  'Microsoft.Compute/snapshots': {
+    name: 'snapshots',
+    list: 'listByResourceGroup',
+    listAll: 'list',
+  },
+  'Microsoft.Compute/virtualMachineScaleSets': {
+    name: 'virtualMachineScaleSets',
+    list: 'list',
+    listAll: 'listAll',
+  },
+  'Microsoft.Compute/virtualMachineScaleSets/virtualMachines': {
+    name: 'virtualMachineScaleSetVMs',
+    list: 'list',
+    put: 'update',
+  },
 };
 
-/** The SDK's methods for actions that it calls otherwise than the API, or keeps in a group of their own. */
-const actions: Readonly<Record<string, { readonly group?: string; readonly method: string }>> = {
+/** How the SDK calls an action, where that isn't by its name and the body. */
+interface SdkAction {
+  /** The group that it keeps it in. */
+  readonly group?: string;
+  readonly method: string;
+  /** The option that it takes the body as. */
+  readonly option?: string;
+}
+
+const actions: Readonly<Record<string, SdkAction>> = {
   share: { group: 'gallerySharingProfile', method: 'update' },
+  manualupgrade: { method: 'updateInstances' },
+  reimage: { method: 'reimage', option: 'vmScaleSetReimageInput' },
+  delete: { method: 'deleteInstances' },
+  osRollingUpgrade: { group: 'virtualMachineScaleSetRollingUpgrades', method: 'startOSUpgrade' },
+  'rollingUpgrades/cancel': { group: 'virtualMachineScaleSetRollingUpgrades', method: 'cancel' },
+};
+
+/** How the SDK reads what stands behind a resource. */
+const views: Readonly<Record<string, { readonly group: string; readonly method: string }>> = {
+  'rollingUpgrades/latest': {
+    group: 'virtualMachineScaleSetRollingUpgrades',
+    method: 'getLatest',
+  },
+  osUpgradeHistory: { group: 'virtualMachineScaleSets', method: 'listOSUpgradeHistory' },
 };
 
 /** Tells the SDK that an operation is the deletion of some version. */
@@ -68,11 +129,12 @@ export class SdkAzureClient implements AzureClient {
   async get(id: string, options: ReadOptions = {}): Promise<WireObject> {
     const { type, subscription, resourceGroup, names } = locate(id);
     const { signal, replication = false } = options;
+    const expand = replication ? 'ReplicationStatus' : options.expand;
     return this.#call(options, async () => {
       const client = await this.#computeOf(subscription);
       const found = await invoke(client, groups[type].name, 'get', resourceGroup, ...names, {
         abortSignal: signal,
-        ...(replication ? { expand: 'ReplicationStatus' } : {}),
+        ...(expand === undefined ? {} : { expand }),
       });
       return isWireObject(found) ? found : {};
     });
@@ -80,15 +142,17 @@ export class SdkAzureClient implements AzureClient {
 
   async *pages(
     type: ResourceType,
-    parent: Pick<ResourceId, 'subscription' | 'resourceGroup' | 'names'>,
-    options: CallOptions = {},
+    parent: Parameters<AzureClient['pages']>[1],
+    options: Pick<ReadOptions, 'signal' | 'expand'> = {},
   ): AsyncGenerator<readonly WireObject[], void, undefined> {
-    const { subscription, resourceGroup, names } = parent;
-    const { name, list } = groups[type];
-    const abortSignal = options.signal;
+    const { subscription, resourceGroup, names = [] } = parent;
+    const { name, list, listAll = list } = groups[type];
+    const { signal: abortSignal, expand } = options;
     yield* this.#pages(options, async () => {
       const client = await this.#computeOf(subscription);
-      return invoke(client, name, list, resourceGroup, ...names, { abortSignal });
+      const asked = { abortSignal, ...(expand === undefined ? {} : { expand }) };
+      if (resourceGroup === undefined) return invoke(client, name, listAll, asked);
+      return invoke(client, name, list, resourceGroup, ...names, asked);
     });
   }
 
@@ -116,7 +180,7 @@ export class SdkAzureClient implements AzureClient {
   }
 
   put(id: string, body: WireObject, options?: CallOptions): Promise<OperationAddress | undefined> {
-    return this.#start(id, 'createOrUpdate', [body], options);
+    return this.#start(id, groups[locate(id).type].put ?? 'createOrUpdate', [body], options);
   }
 
   patch(
@@ -131,6 +195,19 @@ export class SdkAzureClient implements AzureClient {
     return this.#start(id, 'delete', [], options);
   }
 
+  async view(id: string, name: string, options: CallOptions = {}): Promise<readonly WireObject[]> {
+    const { subscription, resourceGroup, names } = locate(id);
+    const { group, method } = views[name] ?? { group: name, method: 'get' };
+    const { signal } = options;
+    return this.#call(options, async () => {
+      const client = await this.#computeOf(subscription);
+      const asked = { abortSignal: signal };
+      const found: unknown = await invoke(client, group, method, resourceGroup, ...names, asked);
+      if (!isPaged(found)) return isWireObject(found) ? [found] : [];
+      return (await readPage(found)).items;
+    });
+  }
+
   async act(
     id: string,
     action: string,
@@ -138,8 +215,9 @@ export class SdkAzureClient implements AzureClient {
     options: CallOptions = {},
   ): Promise<StartedAction> {
     const { type, subscription, resourceGroup, names } = locate(id);
-    const { group = groups[type].name, method } = actions[action] ?? { method: action };
-    const parts = [resourceGroup, ...names, ...(body === undefined ? [] : [body])];
+    const { group = groups[type].name, method, option } = actions[action] ?? { method: action };
+    const sent = option === undefined ? body : { [option]: body };
+    const parts = [resourceGroup, ...names, ...(body === undefined ? [] : [sent])];
     return this.#call(options, async () => {
       const client = await this.#computeOf(subscription);
       const started = invoke(client, group, method, ...parts);

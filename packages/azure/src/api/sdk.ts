@@ -141,6 +141,11 @@ export function isPoller(value: unknown): value is SdkPoller {
   return isWireObject(value) && typeof value['submitted'] === 'function';
 }
 
+/** Whether what a method gave is a listing. */
+export function isPaged(value: unknown): boolean {
+  return isWireObject(value) && typeof value['byPage'] === 'function';
+}
+
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return isWireObject(value) && typeof Reflect.get(value, Symbol.asyncIterator) === 'function';
 }

@@ -44,7 +44,7 @@ export class Call {
   }
 
   get subscription(): string {
-    return parseArmId(this.id)?.subscription ?? '';
+    return this.id.split('/')[2] ?? '';
   }
 
   /** The name that the path ends with. */

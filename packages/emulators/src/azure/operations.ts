@@ -38,8 +38,49 @@ export interface OperationPlan {
 
 const asyncVersion = '2025-12-03';
 
+/** An operation that goes on until its end is said. */
+export interface OpenOperation {
+  /** The headers that tell where it can be looked at. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ends it: as done, or as failed or cancelled. */
+  end(failure?: OperationFailure & { readonly status?: 'Failed' | 'Canceled' }): void;
+}
+
+/** Opens an operation that nobody knows the length of. */
+function openOperation(
+  world: World,
+  origin: string,
+  subscription: string,
+  plan: Pick<OperationPlan, 'id' | 'location' | 'collection' | 'result'>,
+): OpenOperation {
+  const id = world.nextGuid();
+  // Real ones carry a certificate and a signature: the address works only as a whole.
+  const query = `api-version=${asyncVersion}&p=${id.slice(0, 8)}&t=${world.clock.now()}&c=MIIHhzCCBm-gAwIBAgITfA&s=${id.slice(-12)}&h=${id.slice(9, 13)}`;
+  const { collection, location, result = () => undefined } = plan;
+  const startTime = new Date(world.clock.now()).toISOString();
+  const record: OperationRecord = {
+    id,
+    query,
+    status: { startTime, status: 'InProgress', name: id },
+    result,
+  };
+  world.operations.set(id, record);
+  const place = `${origin}/subscriptions/${subscription}/providers/Microsoft.Compute/locations/${location}`;
+  const url = `${place}/${collection}/${id}?${query}`;
+  return {
+    headers: { 'azure-asyncoperation': url, location: `${url}&monitor=true` },
+    end(failure) {
+      record.status['endTime'] = new Date(world.clock.now()).toISOString();
+      record.status['status'] = failure === undefined ? 'Succeeded' : (failure.status ?? 'Failed');
+      if (failure !== undefined)
+        record.status['error'] = { code: failure.code, message: failure.message };
+      for (const look of world.watchers) look(plan.id);
+    },
+  };
+}
+
 /**
- * Starts an operation.
+ * Starts an operation of a known length.
  *
  * @returns the headers that tell where it can be looked at.
  */
@@ -49,33 +90,17 @@ export function startOperation(
   subscription: string,
   plan: OperationPlan,
 ): Readonly<Record<string, string>> {
-  const id = world.nextGuid();
-  // Real ones carry a certificate and a signature: the address works only as a whole.
-  const query = `api-version=${asyncVersion}&p=${id.slice(0, 8)}&t=${world.clock.now()}&c=MIIHhzCCBm-gAwIBAgITfA&s=${id.slice(-12)}&h=${id.slice(9, 13)}`;
-  const { collection, effects, finish, failed, ms, result = () => undefined } = plan;
-  const startTime = new Date(world.clock.now()).toISOString();
-  const record: OperationRecord = {
-    id,
-    query,
-    status: { startTime, status: 'InProgress', name: id },
-    result,
-  };
-  world.operations.set(id, record);
-
+  const { effects, finish, failed, ms } = plan;
+  const operation = openOperation(world, origin, subscription, plan);
   const ordered = effectOf(effects, 'operation-error');
   world.clock.after(ms, () => {
-    record.status['endTime'] = new Date(world.clock.now()).toISOString();
     if (ordered === undefined) {
       finish();
-      record.status['status'] = 'Succeeded';
-      return;
+      return operation.end();
     }
     const { code, message = `The operation failed with ${code}.` } = ordered;
     failed({ code, message });
-    record.status['status'] = 'Failed';
-    record.status['error'] = { code, message };
+    operation.end({ code, message, status: /^cancell?ed$/i.test(code) ? 'Canceled' : 'Failed' });
   });
-  const place = `${origin}/subscriptions/${subscription}/providers/Microsoft.Compute/locations/${plan.location}`;
-  const url = `${place}/${collection}/${id}?${query}`;
-  return { 'azure-asyncoperation': url, location: `${url}&monitor=true` };
+  return operation.headers;
 }

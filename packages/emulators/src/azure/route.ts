@@ -1,4 +1,4 @@
-import type { Handler } from './call.ts';
+import { listed, type Handler } from './call.ts';
 import type { Shape } from './shape.ts';
 
 /** A method of the API. */
@@ -20,6 +20,7 @@ export interface Route {
   readonly handler: Handler;
 }
 
+const subscription = '/subscriptions/{}';
 /** The path of a resource group. */
 export const group = '/subscriptions/{}/resourceGroups/{}';
 /** What the paths of the resources of Compute begin with. */
@@ -39,6 +40,8 @@ export interface Collection {
   readonly apiVersion: string;
   readonly type: string;
   readonly listName: string;
+  /** What the list of the whole subscription is called, where there is one: `ListAll`. */
+  readonly listAllName?: string;
   readonly handlers: {
     readonly get: Handler;
     readonly put: Handler;
@@ -88,6 +91,20 @@ export function routesOf(collection: Collection): readonly Route[] {
       body: collection.put,
       handler: put,
     },
+    ...(collection.listAllName === undefined
+      ? []
+      : [
+          {
+            ...common,
+            rpc: `${service}.${collection.listAllName}`,
+            method: 'GET' as const,
+            path: pathOf(path.replace(group, subscription)),
+            query: ['$skiptoken'],
+            rate: rates.list,
+            action: `${type}/read`,
+            handler: listAllOf(type),
+          },
+        ]),
     ...(patch === undefined
       ? []
       : [
@@ -110,6 +127,14 @@ export function routesOf(collection: Collection): readonly Route[] {
     },
   ];
 }
+
+/** Lists a type of resources in all resource groups. */
+const listAllOf =
+  (type: string): Handler =>
+  (call) =>
+    call.page(
+      call.world.resources.ofType(type, call.subscription).map(({ resource }) => listed(resource)),
+    );
 
 /** What is done to a resource beside that. */
 export interface Action {

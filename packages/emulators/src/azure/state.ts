@@ -7,7 +7,7 @@ import {
 } from '../control-plane/json.ts';
 import type { OperationRecord } from './operations.ts';
 import type { RateCounter } from './rates.ts';
-import { idKey, parseArmId } from './resource-id.ts';
+import { idKey, isOfType, parseArmId } from './resource-id.ts';
 
 /** Everything an emulated Azure knows. */
 export interface World {
@@ -20,6 +20,8 @@ export interface World {
   /** The sizes of page blobs, in bytes, by address. */
   readonly blobs: Map<string, number>;
   readonly rates: RateCounter;
+  /** Who looks again when something may have changed, given the id of what did. */
+  readonly watchers: Set<(id: string) => void>;
   /** How many items a page of a list has. */
   readonly pageSize: number;
   /** How long an operation takes, in ms of the clock. */
@@ -74,6 +76,14 @@ export class Resources {
       .map(([, stored]) => stored);
   }
 
+  /** Those of a type in a whole subscription, or in all of them. */
+  ofType(type: string, subscription?: string): readonly Stored[] {
+    return [...this.#byKey.values()]
+      .filter(({ id }) => isOfType(id, type))
+      .filter(({ id }) => subscription === undefined || sameIn(id, subscription))
+      .toSorted((a, b) => idKey(a.id).localeCompare(idKey(b.id)));
+  }
+
   ids(): readonly string[] {
     return [...this.#byKey.values()].map(({ id }) => id);
   }
@@ -87,6 +97,10 @@ export class Resources {
   remove(stored: Stored): void {
     if (this.find(stored.id) === stored) this.#byKey.delete(idKey(stored.id));
   }
+}
+
+function sameIn(id: string, subscription: string): boolean {
+  return idKey(parseArmId(id)?.subscription ?? '') === idKey(subscription);
 }
 
 /** A new resource, with what a request said about it. */

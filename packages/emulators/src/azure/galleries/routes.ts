@@ -16,6 +16,7 @@ export const galleryRoutes: readonly Route[] = [
     apiVersion,
     type: 'Microsoft.Compute/galleries',
     listName: 'ListByResourceGroup',
+    listAllName: 'List',
     handlers: { ...galleries, list: galleries.listInGroup },
     put: shapes.galleryBody,
     getQuery: ['$select', '$expand'],

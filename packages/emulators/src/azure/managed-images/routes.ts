@@ -10,6 +10,7 @@ export const managedImageRoutes: readonly Route[] = [
     apiVersion: '2026-04-01',
     type: 'Microsoft.Compute/images',
     listName: 'ListByResourceGroup',
+    listAllName: 'List',
     handlers: { ...managedImages, list: managedImages.listInGroup },
     put: managedImageBody,
     getQuery: ['$expand'],
