@@ -17,6 +17,13 @@ export {
   type PluginInstanceOptions,
 } from './plugin/define-plugin.ts';
 export {
+  checkedGuestUser,
+  checkedPublicKey,
+  checkedStartupScript,
+  guestUserData,
+  type GuestUserData,
+} from './plugin/guest-user-data.ts';
+export {
   loadPlugins,
   type LoadPluginsOptions,
   type PluginReference,

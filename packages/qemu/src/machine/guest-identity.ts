@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
-import type { AuthorizedKey, HostKey } from '@imgkit/core';
+import { checkedGuestUser, checkedPublicKey, type AuthorizedKey, type HostKey } from '@imgkit/core';
 
 import { identityBlock, identityBytes } from './identity-record.ts';
 import { reseedProgram } from './reseed-program.ts';
 import { seedSerial } from './seed.ts';
-import { authorizedKey, hostname, userName } from './user-data.ts';
+import { hostname } from './meta-data.ts';
 
 const blocks = identityBytes / identityBlock;
 
@@ -76,9 +76,9 @@ export interface NewIdentity {
 /** The script that a resumed guest runs as root to become somebody new. */
 export function identityScript(identity: NewIdentity): string {
   const name = hostname(identity.hostname);
-  const former = identity.formerKeys.map((key) => authorizedKey(key).split(' ')[1] ?? '');
+  const former = identity.formerKeys.map((key) => checkedPublicKey(key).split(' ')[1] ?? '');
   const keys = identity.authorizedKeys.map(
-    (key) => `allow ${userName(key.user)} '${authorizedKey(key)}'`,
+    (key) => `allow ${checkedGuestUser(key.user)} '${checkedPublicKey(key)}'`,
   );
   return `set -eu
 umask 077
@@ -118,7 +118,7 @@ ${keys.join('\n')}
 cat > host_key <<'KEY'
 ${identity.hostKey.privateKey.trimEnd()}
 KEY
-echo '${authorizedKey(identity.hostKey)}' > host_key.pub
+echo '${checkedPublicKey(identity.hostKey)}' > host_key.pub
 if [ -d /etc/ssh ]; then
   rm -f /etc/ssh/ssh_host_*
   cp host_key /etc/ssh/ssh_host_ed25519_key

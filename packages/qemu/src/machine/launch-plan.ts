@@ -1,4 +1,12 @@
-import { ImgkitError, type LaunchRequest, type MachineTemplate } from '@imgkit/core';
+import {
+  checkedGuestUser,
+  checkedPublicKey,
+  checkedStartupScript,
+  guestUserData,
+  ImgkitError,
+  type LaunchRequest,
+  type MachineTemplate,
+} from '@imgkit/core';
 import { z } from 'zod';
 
 import type { RestoredDisk } from '../resources/machines.ts';
@@ -12,7 +20,6 @@ import { diskPath } from '../store/layout.ts';
 import type { LocalStore } from '../store/local-store.ts';
 import { defaultSize, type MachineSize } from './host.ts';
 import { instanceKind } from './instance-record.ts';
-import { authorizedKey, startupScript, userData, userName } from './user-data.ts';
 
 /** A disk of a machine to be: a blob of the store, a free disk, or nothing yet. */
 export type PlannedDisk =
@@ -71,14 +78,13 @@ export function checkTemplate(template: MachineTemplate): void {
       'Give one: user data can hold the script.',
     );
   }
-  if (script !== undefined) startupScript(script);
+  if (script !== undefined) checkedStartupScript(script);
   if (data !== undefined) {
-    const key = { publicKey: 'ssh-ed25519 AAAA', privateKey: '' };
-    userData({ instanceId: 'x', hostname: 'x', authorizedKeys: [], hostKey: key, userData: data });
+    guestUserData({ authorizedKeys: [], userData: data });
   }
   for (const key of authorizedKeys) {
-    userName(key.user);
-    authorizedKey(key);
+    checkedGuestUser(key.user);
+    checkedPublicKey(key);
   }
   for (const port of ports) {
     if (!Number.isSafeInteger(port) || port < 1 || port > 65_535) {
@@ -100,7 +106,7 @@ export function checkTemplate(template: MachineTemplate): void {
 export function checkLaunch(request: Omit<LaunchRequest, 'boot'>): void {
   checkTemplate({ ...request, boot: { kind: 'disk', disk: '' } });
   checkInstant('expiresAt', request.expiresAt);
-  if (request.hostKey !== undefined) authorizedKey(request.hostKey);
+  if (request.hostKey !== undefined) checkedPublicKey(request.hostKey);
 }
 
 /** Looks up what a machine is launched from. */

@@ -1,6 +1,8 @@
+import { checkedStartupScript, guestUserData } from '@imgkit/core';
+
 import { fatVolume } from './fat.ts';
 import { identityBytes, identityRecord, type Identity } from './identity-record.ts';
-import { metaData, startupScript, userData, type GuestSettings } from './user-data.ts';
+import { metaData, type GuestSettings } from './meta-data.ts';
 
 /** The size of the seed disk's volume in bytes, behind which the identity record begins. */
 export const volumeBytes = 4 * 1024 * 1024;
@@ -15,10 +17,10 @@ export const seedSerial = 'imgkit-seed';
 export function seedDisk(settings: GuestSettings, identity: Identity): Buffer {
   const files = [
     { name: 'meta-data', content: metaData(settings) },
-    { name: 'user-data', content: userData(settings) },
+    { name: 'user-data', content: guestUserData(settings) },
   ];
   if (settings.startupScript !== undefined) {
-    files.push({ name: 'startup-script', content: startupScript(settings.startupScript) });
+    files.push({ name: 'startup-script', content: checkedStartupScript(settings.startupScript) });
   }
   return Buffer.concat(
     [fatVolume('CIDATA', files, volumeBytes), identityRecord(identity)],

@@ -1,79 +1,64 @@
-import { ImgkitError, type AuthorizedKey, type HostKey } from '@imgkit/core';
+import type { AuthorizedKey, HostKey } from '../spec/capabilities/instances.ts';
+import { ImgkitError } from '../spec/errors.ts';
 
-/** What a machine is told at its first boot, over a NoCloud seed. */
-export interface GuestSettings {
-  /** Names this first boot: what cloud-init did for one instance id it doesn't do again. */
-  readonly instanceId: string;
-  readonly hostname: string;
+/** What a guest with cloud-init is told at its first boot. */
+export interface GuestUserData {
   /** Who may log in. Keys of root are also those of the image's own user. */
   readonly authorizedKeys: readonly AuthorizedKey[];
-  /** The SSH server's key: given, so that it is known from the first connection on. */
-  readonly hostKey: HostKey;
+  /** The SSH server's key: when it is given, it is known from the first connection on. */
+  readonly hostKey?: HostKey | undefined;
   /** A script with a `#!` line, run as root at the first boot. */
   readonly startupScript?: string | undefined;
   /** The caller's own cloud-init user data, beside ours. */
   readonly userData?: string | undefined;
-  /** Plain data for programs in the guest. */
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * The cloud-init user data of a machine.
+ * The cloud-init user data that tells a guest who may log in, what its SSH server's key is and what to run: how
+ * adapters write what they pass to guests.
  *
- * @throws `INVALID_ARGUMENT` for a key or script that cloud-init would not take.
+ * @throws {@link ImgkitError} with `INVALID_ARGUMENT` for a key, a user or a script that cloud-init would not take.
+ *
+ * @example
+ * ```ts
+ * import { guestUserData } from '@imgkit/core';
+ *
+ * const authorizedKeys = [{ user: 'root', publicKey: 'ssh-ed25519 AAAA me@here' }];
+ * console.log(guestUserData({ authorizedKeys, startupScript: '#!/bin/sh\ndate' }));
+ * ```
  */
-export function userData(settings: GuestSettings): string {
+export function guestUserData(settings: GuestUserData): string {
   const ours = cloudConfig(settings);
   const script = settings.startupScript;
-  const theirs = settings.userData ?? (script === undefined ? undefined : startupScript(script));
+  const theirs =
+    settings.userData ?? (script === undefined ? undefined : checkedStartupScript(script));
   return theirs === undefined ? ours : multipart(ours, theirs);
 }
 
-/** The NoCloud meta data of a machine. */
-export function metaData(settings: GuestSettings): string {
-  const lines = [
-    `instance-id: ${JSON.stringify(settings.instanceId)}`,
-    `local-hostname: ${hostname(settings.hostname)}`,
-  ];
-  const { metadata = {}, userData: theirs } = settings;
-  // All of ours is on the disk, so cloud-init need not wait for the network; theirs may.
-  if (theirs === undefined) lines.push('dsmode: local');
-  if (Object.keys(metadata).length > 0) lines.push(`metadata: ${JSON.stringify(metadata)}`);
-  return `${lines.join('\n')}\n`;
-}
-
-/** A host name, checked. */
-export function hostname(name: string): string {
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
-    throw new ImgkitError('INVALID_ARGUMENT', `${JSON.stringify(name)} is not a host name`, {
-      hint: 'A host name has 1 to 63 lower-case letters, digits and hyphens.',
-    });
-  }
-  return name;
-}
-
 // Plain blocks and no more YAML than this, so that a guest without cloud-init can read it with awk.
-function cloudConfig(settings: GuestSettings): string {
+function cloudConfig(settings: GuestUserData): string {
   const keysOf = (user: string): string[] =>
-    settings.authorizedKeys.filter((key) => key.user === user).map(authorizedKey);
+    settings.authorizedKeys.filter((key) => key.user === user).map(checkedPublicKey);
   const root = keysOf('root');
   const others = [...new Set(settings.authorizedKeys.map(({ user }) => user))].filter(
     (user) => user !== 'root',
   );
   const lines = ['#cloud-config', 'disable_root: false', 'ssh_pwauth: false'];
   if (root.length > 0) lines.push('ssh_authorized_keys:', ...root.map((key) => `  - ${key}`));
-  lines.push('ssh_keys:', '  ed25519_private: |');
-  lines.push(
-    ...settings.hostKey.privateKey
-      .trimEnd()
-      .split('\n')
-      .map((line) => `    ${line}`),
-  );
-  lines.push(`  ed25519_public: ${authorizedKey(settings.hostKey)}`);
+  if (settings.hostKey !== undefined) {
+    lines.push('ssh_keys:', '  ed25519_private: |');
+    lines.push(
+      ...settings.hostKey.privateKey
+        .trimEnd()
+        .split('\n')
+        .map((line) => `    ${line}`),
+    );
+    lines.push(`  ed25519_public: ${checkedPublicKey(settings.hostKey)}`);
+  }
   if (others.length > 0) lines.push('users:', '  - default');
   for (const user of others) {
     lines.push(
-      `  - name: ${userName(user)}`,
+      `  - name: ${checkedGuestUser(user)}`,
       '    shell: /bin/bash',
       "    sudo: 'ALL=(ALL) NOPASSWD:ALL'",
     );
@@ -82,8 +67,12 @@ function cloudConfig(settings: GuestSettings): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The name of a user of the guest, checked. */
-export function userName(name: string): string {
+/**
+ * The name of a user of a Linux guest, checked.
+ *
+ * @throws {@link ImgkitError} with `INVALID_ARGUMENT`.
+ */
+export function checkedGuestUser(name: string): string {
   if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(name)) {
     throw new ImgkitError(
       'INVALID_ARGUMENT',
@@ -93,8 +82,12 @@ export function userName(name: string): string {
   return name;
 }
 
-/** The startup script, checked. */
-export function startupScript(script: string): string {
+/**
+ * A startup script, checked.
+ *
+ * @throws {@link ImgkitError} with `INVALID_ARGUMENT` if it doesn't say what runs it.
+ */
+export function checkedStartupScript(script: string): string {
   if (!script.startsWith('#!')) {
     throw new ImgkitError('INVALID_ARGUMENT', 'a startup script must begin with #!', {
       hint: 'Begin it with a line such as #!/bin/sh.',
@@ -103,8 +96,12 @@ export function startupScript(script: string): string {
   return script;
 }
 
-/** One public key as `type base64 comment`, without what YAML or a shell could trip over. */
-export function authorizedKey({ publicKey }: { readonly publicKey: string }): string {
+/**
+ * One public key as `type base64 comment`, without what YAML or a shell could trip over.
+ *
+ * @throws {@link ImgkitError} with `INVALID_ARGUMENT`.
+ */
+export function checkedPublicKey({ publicKey }: { readonly publicKey: string }): string {
   const parts = /^([\w@.-]+) ([A-Za-z0-9+/]+=*)(?:[ \t]+([\w@.-]+))?/.exec(publicKey.trim());
   if (parts === null || /[\r\n]/.test(publicKey.trim())) {
     throw new ImgkitError(
