@@ -1,28 +1,41 @@
 import type { CallOptions, Retrier } from '@imgkit/core';
 
-import type { CloudSettings } from './configuration/cloud-settings.ts';
+import { Cinder } from './cinder/cinder.ts';
+import type { CloudSettings, ServiceSettings } from './configuration/cloud-settings.ts';
 import { Glance } from './glance/glance.ts';
 import { ServiceClient } from './http/service-client.ts';
 import type { Transport } from './http/transport.ts';
+import { endpointsOf } from './identity/catalog.ts';
 import { Session } from './identity/session.ts';
+import { Neutron } from './neutron/neutron.ts';
 import { Nova } from './nova/nova.ts';
 
 /** The services of one cloud, as one user in one project. */
 export interface CloudClient {
   /** The id of the project. */
   project(options?: CallOptions): Promise<string>;
+  /** Whether the cloud has a service of a type: `network`, `block-storage`. */
+  offers(type: string, options?: CallOptions): Promise<boolean>;
   readonly glance: Glance;
   readonly nova: Nova;
+  readonly neutron: Neutron;
+  readonly cinder: Cinder;
 }
 
 /** Makes the client of a cloud. Nothing is asked of the cloud yet. */
 export function connect(settings: CloudSettings, retrier: Retrier, send?: Transport): CloudClient {
   const session = new Session({ settings, retrier, send });
-  const service = (type: 'image' | 'compute', version: string): ServiceClient =>
-    new ServiceClient({ session, retrier, type, version, settings: settings[type] });
+  const service = (type: string, version: string, own: ServiceSettings = {}): ServiceClient =>
+    new ServiceClient({ session, retrier, type, version, settings: own });
   return {
     project: (options) => session.project(options),
-    glance: new Glance(service('image', 'v2')),
-    nova: new Nova(service('compute', 'v2.1')),
+    async offers(type, options) {
+      const { catalog } = await session.token(options);
+      return endpointsOf(catalog, type).length > 0;
+    },
+    glance: new Glance(service('image', 'v2', settings.image)),
+    nova: new Nova(service('compute', 'v2.1', settings.compute)),
+    neutron: new Neutron(service('network', 'v2.0', settings.network)),
+    cinder: new Cinder(service('block-storage', 'v3', settings.volume)),
   };
 }

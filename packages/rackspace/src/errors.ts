@@ -129,6 +129,12 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined;
 }
 
+/** Whether the service said no: then it did nothing. */
+export function isRefusal(error: unknown): boolean {
+  const status = statusOf(error);
+  return status !== undefined && status >= 400 && status < 500 && status !== 408;
+}
+
 /** An answer that isn't what the service's documentation says. */
 export function protocolError(what: string, why: string): ImgkitError {
   return new ImgkitError('PROTOCOL', `the answer of ${what} can't be understood: ${why}`, {

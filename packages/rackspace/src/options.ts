@@ -28,6 +28,8 @@ export const rackspaceOptions = z.strictObject({
   interface: z.enum(['public', 'internal', 'admin']).optional(),
   imageEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   computeEndpoint: z.url({ protocol: /^https?$/ }).optional(),
+  networkEndpoint: z.url({ protocol: /^https?$/ }).optional(),
+  volumeEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   everyone: z.enum(['community', 'public']).optional(),
 });
 
@@ -72,6 +74,10 @@ export interface RackspaceOptions {
   readonly imageEndpoint?: string | undefined;
   /** The address of Nova, instead of the catalogue's. */
   readonly computeEndpoint?: string | undefined;
+  /** The address of Neutron, instead of the catalogue's. */
+  readonly networkEndpoint?: string | undefined;
+  /** The address of Cinder, instead of the catalogue's. */
+  readonly volumeEndpoint?: string | undefined;
   /**
    * What sharing with everyone means: `community`, the default, lets everyone use the image who knows its
    * id; `public` shows it in everyone's lists, for which most clouds want an administrator.
@@ -87,6 +93,8 @@ export function toCloudConfig(options: RackspaceOptions): CloudConfig {
     interface: options.interface,
     image_endpoint_override: options.imageEndpoint,
     compute_endpoint_override: options.computeEndpoint,
+    network_endpoint_override: options.networkEndpoint,
+    volume_endpoint_override: options.volumeEndpoint,
     auth: {
       auth_url: options.authUrl,
       username: options.username,

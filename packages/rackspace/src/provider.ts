@@ -5,6 +5,7 @@ import { cloudSettings } from './configuration/cloud-settings.ts';
 import { RackspaceDeprecation } from './deprecation.ts';
 import { located } from './errors.ts';
 import { RackspaceImages } from './images.ts';
+import { RackspaceInstances } from './instances.ts';
 import { RackspaceLimits } from './limits.ts';
 import type { RackspaceOptions } from './options.ts';
 import { RackspacePublishing } from './publishing.ts';
@@ -18,6 +19,7 @@ export const capabilities = [
   'deprecation',
   'publishing',
   'sharing',
+  'instances',
   'transfer',
   'usage',
   'limits',
@@ -46,25 +48,26 @@ export async function createParts(
   try {
     const settings = await cloudSettings(options);
     const client = connect(settings, retrier);
-    const { glance, nova } = client;
     const project = settings.project?.id ?? (await client.project());
-    const context = new CloudContext({ provider, project, glance, nova, clock });
+    const context = new CloudContext({ provider, project, client, clock });
     const images = new RackspaceImages(context);
+    const instances = new RackspaceInstances(context);
     return {
       images,
+      instances,
       deprecation: new RackspaceDeprecation(context),
       publishing: new RackspacePublishing(context),
       sharing: new RackspaceSharing(context, options.everyone ?? 'community'),
       transfer: new RackspaceTransfer(context),
       usage: new RackspaceUsage(context),
       limits: new RackspaceLimits(context),
-      owned: ownedResources(provider, { image: images }),
+      owned: ownedResources(provider, { instance: instances, image: images }),
       connection: {
         project,
         check: (given) =>
           context.call('check', undefined, given, async () => {
             await client.project(given);
-            await glance.page(new URLSearchParams({ limit: '1' }), given);
+            await client.glance.page(new URLSearchParams({ limit: '1' }), given);
           }),
         sameId: (a, b) => a.toLowerCase() === b.toLowerCase(),
         resume: (token, given) => context.resume(token, given),

@@ -47,6 +47,8 @@ export const cloudConfig = z.object({
   cacert: optional,
   image_endpoint_override: optional,
   compute_endpoint_override: optional,
+  network_endpoint_override: optional,
+  volume_endpoint_override: optional,
   image_service_name: optional,
   compute_service_name: optional,
   default_domain: optional,

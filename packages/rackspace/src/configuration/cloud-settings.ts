@@ -52,6 +52,8 @@ export interface CloudSettings {
   readonly interface: Interface;
   readonly image: ServiceSettings;
   readonly compute: ServiceSettings;
+  readonly network?: ServiceSettings | undefined;
+  readonly volume?: ServiceSettings | undefined;
 }
 
 /** Where settings are looked for. */
@@ -129,6 +131,8 @@ function fromEnvironment(environment: Environment): CloudConfig {
     cacert: get('cacert'),
     image_endpoint_override: get('image_endpoint_override'),
     compute_endpoint_override: get('compute_endpoint_override'),
+    network_endpoint_override: get('network_endpoint_override'),
+    volume_endpoint_override: get('volume_endpoint_override'),
   };
 }
 
@@ -150,6 +154,8 @@ function understand(config: CloudConfig, environment: Environment): CloudSetting
     interface: interfaceOf(config.interface ?? config.endpoint_type),
     image: { name: config.image_service_name, endpoint: config.image_endpoint_override },
     compute: { name: config.compute_service_name, endpoint: config.compute_endpoint_override },
+    network: { endpoint: config.network_endpoint_override },
+    volume: { endpoint: config.volume_endpoint_override },
   };
 }
 

@@ -15,6 +15,8 @@ export interface GlanceImage {
   /** The bytes of the disk, where the cloud found them out. */
   readonly virtual_size?: number | null | undefined;
   /** The least size of a server's disk, in GiB. */
+  /** In MiB. */
+  readonly min_ram?: number | null | undefined;
   readonly min_disk?: number | null | undefined;
   readonly disk_format?: string | null | undefined;
   readonly container_format?: string | null | undefined;
@@ -39,6 +41,7 @@ export const glanceImage: z.ZodType<GlanceImage> = z.looseObject({
   owner: z.string().nullish(),
   size: z.number().nullish(),
   virtual_size: z.number().nullish(),
+  min_ram: z.number().nullish(),
   min_disk: z.number().nullish(),
   disk_format: z.string().nullish(),
   container_format: z.string().nullish(),

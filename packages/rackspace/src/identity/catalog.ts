@@ -20,6 +20,21 @@ export interface EndpointQuery {
   readonly interface: Interface;
 }
 
+/** Types that services also have in catalogues. https://service-types.openstack.org */
+const aliases: Readonly<Record<string, readonly string[]>> = {
+  'block-storage': ['volumev3', 'block-store'],
+};
+
+/** The addresses of the services of a type. */
+export function endpointsOf(
+  catalog: readonly CatalogEndpoint[],
+  type: string,
+): readonly CatalogEndpoint[] {
+  const types = [type, ...(aliases[type] ?? [])];
+  const found = types.map((name) => catalog.filter((one) => one.type === name));
+  return found.find((endpoints) => endpoints.length > 0) ?? [];
+}
+
 /**
  * Finds the address of a service.
  *
@@ -28,7 +43,7 @@ export interface EndpointQuery {
  */
 export function findEndpoint(catalog: readonly CatalogEndpoint[], query: EndpointQuery): string {
   const { type, name, region } = query;
-  const ofType = catalog.filter((one) => one.type === type);
+  const ofType = endpointsOf(catalog, type);
   const named = name === undefined ? ofType : ofType.filter((one) => one.name === name);
   const there = named.filter((one) => one.interface === query.interface);
   const here = region === undefined ? there : there.filter((one) => isRegion(one, region));

@@ -1,5 +1,20 @@
 import { z } from 'zod';
 
+/** What a server is like that is launched with it. By id alone in a server until 2.46. */
+export const novaFlavor = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  vcpus: z.number(),
+  /** In MiB. */
+  ram: z.number(),
+  /** In GiB; 0 when it is as large as the image. */
+  disk: z.number(),
+  'OS-FLV-DISABLED:disabled': z.boolean().optional(),
+});
+
+/** A flavor as Nova gives it. */
+export type NovaFlavor = z.infer<typeof novaFlavor>;
+
 /** A server as Nova gives it. */
 export const novaServer = z.looseObject({
   id: z.string(),
@@ -13,6 +28,10 @@ export const novaServer = z.looseObject({
   flavor: z.looseObject({
     id: z.string().optional(),
     original_name: z.string().optional(),
+    vcpus: z.number().optional(),
+    /** In MiB. */
+    ram: z.number().optional(),
+    /** In GiB; 0 when it is as large as the image. */
     disk: z.number().optional(),
   }),
   addresses: z
@@ -27,18 +46,53 @@ export const novaServer = z.looseObject({
       ),
     )
     .optional(),
+  key_name: z.string().nullish(),
   'OS-EXT-STS:task_state': z.string().nullish(),
+  'os-extended-volumes:volumes_attached': z
+    .array(z.looseObject({ id: z.string(), delete_on_termination: z.boolean().optional() }))
+    .optional(),
   fault: z.looseObject({ code: z.number().optional(), message: z.string().optional() }).optional(),
 });
 
 /** A server as Nova gives it. */
 export type NovaServer = z.infer<typeof novaServer>;
 
+/** What a server gets that is made. */
+export interface NewServer {
+  readonly name: string;
+  /** Its image; nothing when it boots from a volume. */
+  readonly imageRef?: string | undefined;
+  readonly flavorRef: string;
+  /** Left to the cloud where it isn't said. */
+  readonly networks?: 'auto' | 'none' | readonly NewPort[] | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly key_name?: string | undefined;
+  /** In Base64. */
+  readonly user_data?: string | undefined;
+  readonly config_drive?: boolean | undefined;
+  readonly security_groups?: readonly { readonly name: string }[] | undefined;
+  readonly availability_zone?: string | undefined;
+  readonly block_device_mapping_v2?: readonly Readonly<Record<string, unknown>>[] | undefined;
+}
+
+/** Where a new server is connected: a network, or a port that stands. */
+export type NewPort = { readonly uuid: string } | { readonly port: string };
+
 /** A page of servers. */
 export const novaPage = z.object({
   servers: z.array(novaServer),
   servers_links: z.array(z.object({ rel: z.string(), href: z.string() })).optional(),
 });
+
+/** A public key that servers are launched with. */
+export const novaKeyPair = z.looseObject({
+  name: z.string(),
+  public_key: z.string().optional(),
+  created_at: z.string().optional(),
+});
+
+/** A key pair as Nova gives it. */
+export type NovaKeyPair = z.infer<typeof novaKeyPair>;
 
 /** What Nova says is used, and allowed. */
 export const novaLimits = z.object({

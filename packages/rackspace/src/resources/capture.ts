@@ -9,8 +9,11 @@ import {
   type OperationControl,
 } from '@imgkit/core';
 
-import { notFound, statusOf } from '../errors.ts';
+import { statusOf } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
+import { imageOf } from '../instances/instance-view.ts';
+import { changePower } from '../instances/power.ts';
+import { findServer, knownServer, serverFault } from '../instances/server-state.ts';
 import { isOurs, labelProperty, properties, toImage } from '../mapping.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from './context.ts';
@@ -95,15 +98,8 @@ async function ready(
   { instance, whenRunning = 'refuse' }: CaptureRequest['source'],
   signal: AbortSignal,
 ): Promise<NovaServer> {
-  const get = async (): Promise<NovaServer> => {
-    try {
-      return await context.nova.get(instance, { signal });
-    } catch (error) {
-      throw ImgkitError.is(error, 'NOT_FOUND') ? notFound('instance', instance) : error;
-    }
-  };
-  const server = await get();
-  if (server.image === '' || server.image === null)
+  const server = await knownServer(context, instance, { signal });
+  if (imageOf(server) === undefined)
     throw new ImgkitError('UNSUPPORTED', `instance "${instance}" boots from a volume`, {
       resource: instance,
       hint: 'Make the image of the volume with the cloud’s own tools.',
@@ -114,23 +110,18 @@ async function ready(
       resource: instance,
       hint: 'Stop it first, or say what shall happen: whenRunning: "stop" or "flush".',
     });
-  await context.nova.act(instance, 'os-stop', { signal });
-  return context.poll(async () => {
-    const now = await get();
-    if (now.status === 'ERROR') throw broken(now);
-    return now.status === 'SHUTOFF' ? now : undefined;
-  }, signal);
+  return changePower(context, instance, 'stop', { signal });
 }
 
 /** What the image is to have from the first moment; what it would inherit of ours is made void. */
 async function firstMetadata(
   context: CloudContext,
   request: CaptureRequest,
-  { image }: NovaServer,
+  server: NovaServer,
   key: string,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  const parent = typeof image === 'object' && image !== null ? image.id : undefined;
+  const parent = imageOf(server);
   const known = parent === undefined ? undefined : await findImage(context, parent, { signal });
   const inherited = Object.keys(known ?? {}).filter(isOurs);
   const metadata: Record<string, string> = {};
@@ -165,11 +156,8 @@ async function arrived(
         `the cloud made no image of instance "${instance}": it is ${image?.status ?? 'gone'}`,
         { resource: instance, hint: 'See the instance’s own list of actions for the reason.' },
       );
-    const server = await context.nova.get(instance, { signal }).catch((error: unknown) => {
-      if (ImgkitError.is(error, 'NOT_FOUND')) return undefined;
-      throw error;
-    });
-    if (server?.status === 'ERROR') throw broken(server);
+    const server = await findServer(context, instance, { signal });
+    if (server?.status === 'ERROR') throw serverFault(server);
     const isFree = !server?.['OS-EXT-STS:task_state']?.startsWith('image_');
     if (isFree && (image.status === 'active' || image.status === 'deactivated')) return true;
     // A server that does nothing any more makes no image.
@@ -243,12 +231,4 @@ function digest(project: string, key: string): string {
   return createHash('sha256')
     .update(JSON.stringify([project, key]))
     .digest('hex');
-}
-
-function broken({ id, fault }: NovaServer): ImgkitError {
-  return new ImgkitError(
-    'OPERATION_FAILED',
-    `instance "${id}" failed: ${fault?.message ?? 'the cloud doesn’t say why'}`,
-    { resource: id },
-  );
 }

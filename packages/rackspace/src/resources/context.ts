@@ -7,8 +7,11 @@ import {
   type Operation,
 } from '@imgkit/core';
 
+import type { CloudClient } from '../client.ts';
 import { located } from '../errors.ts';
 import type { Glance } from '../glance/glance.ts';
+import { Flavors } from '../instances/flavors.ts';
+import type { Neutron } from '../neutron/neutron.ts';
 import type { Nova } from '../nova/nova.ts';
 import { Locks } from './locks.ts';
 
@@ -18,8 +21,7 @@ export interface CloudContextOptions {
   readonly provider: string;
   /** The id of the project it works in. */
   readonly project: string;
-  readonly glance: Glance;
-  readonly nova: Nova;
+  readonly client: Omit<CloudClient, 'project'>;
   readonly clock: Clock;
 }
 
@@ -34,17 +36,33 @@ export class CloudContext extends ProviderCalls {
   readonly project: string;
   readonly glance: Glance;
   readonly nova: Nova;
+  readonly neutron: Neutron;
+  readonly flavors: Flavors;
   readonly clock: Clock;
   /** Keeps what this process does to one thing in order. */
   readonly locks = new Locks();
+  readonly #client: CloudContextOptions['client'];
   readonly #resumes = new Map<string, Resume>();
 
-  constructor({ provider, project, glance, nova, clock }: CloudContextOptions) {
+  constructor({ provider, project, client, clock }: CloudContextOptions) {
     super(provider, located);
     this.project = project;
-    this.glance = glance;
-    this.nova = nova;
+    this.#client = client;
+    this.glance = client.glance;
+    this.nova = client.nova;
+    this.neutron = client.neutron;
+    this.flavors = new Flavors(client.nova, () => clock.now());
     this.clock = clock;
+  }
+
+  /** Whether the cloud has a service of a type: `network`, `block-storage`. */
+  offers(type: string, options?: CallOptions): Promise<boolean> {
+    return this.#client.offers(type, options);
+  }
+
+  /** The size of a volume, in bytes. */
+  async volumeSize(id: string, options?: CallOptions): Promise<number> {
+    return (await this.#client.cinder.volume(id, options)).size * 2 ** 30;
   }
 
   /** Asks until there is an answer, ever more seldom. */

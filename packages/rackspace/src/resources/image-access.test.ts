@@ -33,9 +33,9 @@ function cloudWith(image: Record<string, unknown>, meddle: (patches: number) => 
     return { json: image };
   });
   const retrier = quickRetrier();
-  const { glance, nova } = connect(settings, retrier, send);
+  const client = connect(settings, retrier, send);
   const clock = systemClock();
-  const context = new CloudContext({ provider: 'lab', project, glance, nova, clock });
+  const context = new CloudContext({ provider: 'lab', project, client, clock });
   return { context, patches: () => requests.filter(({ method }) => method === 'PATCH') };
 }
 

@@ -89,7 +89,7 @@ export function checkDeprecation({ state, dates }: Deprecation): void {
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 /** @throws {@link ImgkitError} with `INVALID_ARGUMENT` if a date isn't an ISO 8601 instant. */
-function checkInstant(what: string, date: string | undefined): void {
+export function checkInstant(what: string, date: string | undefined): void {
   if (date === undefined || (instant.test(date) && !Number.isNaN(Date.parse(date)))) return;
   throw invalid(
     `"${date}" isn't an instant for ${what}`,

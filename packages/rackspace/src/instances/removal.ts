@@ -1,0 +1,22 @@
+import type { CallOptions } from '@imgkit/core';
+
+import type { CloudContext } from '../resources/context.ts';
+import { addressesOf, removeAddress } from './floating-address.ts';
+import { removeKeyPair } from './key-pair.ts';
+import { labelsOfName } from './ownership.ts';
+import { findServer, removeServer } from './server-state.ts';
+
+/** Deletes a server and what was made for it alone, and waits until it is gone. One that is gone is deleted. */
+export async function removeInstance(
+  context: CloudContext,
+  id: string,
+  { signal }: CallOptions = {},
+): Promise<void> {
+  const server = await findServer(context, id, { signal });
+  if (server === undefined) return;
+  const addresses = await addressesOf(context, server, { signal });
+  await removeServer(context, id, { signal });
+  for (const address of addresses) await removeAddress(context, address.id, { signal });
+  const keyPair = server.key_name ?? '';
+  if (labelsOfName(keyPair) !== undefined) await removeKeyPair(context, keyPair, { signal });
+}
