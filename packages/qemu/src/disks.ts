@@ -7,9 +7,8 @@ import {
   type Labels,
   type Operation,
 } from '@imgkit/core';
+import { createEmpty, syncPath } from '@imgkit/core/local';
 
-import { syncPath } from './formats/atomic-file.ts';
-import { createEmpty } from './formats/qemu-img.ts';
 import { diskSchema, instant, type DiskDocument } from './mapping.ts';
 import { deleteOwn, getOwn, getReady, listOwn, notReady } from './resources/access.ts';
 import type { LocalContext } from './resources/context.ts';

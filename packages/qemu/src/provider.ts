@@ -1,4 +1,5 @@
 import { ownedResources, type CallOptions, type ProviderParts } from '@imgkit/core';
+import { requireSpace, runTool } from '@imgkit/core/local';
 
 import { QemuDeprecation } from './deprecation.ts';
 import { QemuDisks } from './disks.ts';
@@ -8,8 +9,6 @@ import { QemuInstances } from './instances.ts';
 import { QemuLimits } from './limits.ts';
 import { QemuMachineImages } from './machine-images.ts';
 import { MachineHost } from './machine/host.ts';
-import { requireSpace } from './formats/space.ts';
-import { runTool } from './formats/tool.ts';
 import { InstanceLauncher } from './machine/launcher.ts';
 import { LocalMachines } from './machine/local-machines.ts';
 import { WarmStates } from './machine/warm-states.ts';

@@ -12,10 +12,8 @@ import {
   type Transfer,
   type TransferTraits,
 } from '@imgkit/core';
+import { detectFormat, type QemuDiskFormat, exportDisk } from '@imgkit/core/local';
 
-import { detectFormat } from './formats/detect.ts';
-import { exportDisk } from './formats/export.ts';
-import type { DiskFormat } from './formats/qemu-img.ts';
 import type { LocalContext } from './resources/context.ts';
 import { create, resumeCreation } from './resources/creation.ts';
 import { checkImage, draftImage, finishedImage } from './resources/image-creation.ts';
@@ -27,7 +25,7 @@ import { hashFile, type StageOptions } from './store/blob-store.ts';
 import type { StagedBlob } from './store/blob-store.ts';
 import type { LocalStore } from './store/local-store.ts';
 
-const importFormats: Readonly<Partial<Record<ContractFormat, DiskFormat>>> = {
+const importFormats: Readonly<Partial<Record<ContractFormat, QemuDiskFormat>>> = {
   raw: 'raw',
   qcow2: 'qcow2',
   vhd: 'vpc',
@@ -122,7 +120,7 @@ export class QemuTransfer implements Transfer {
   }
 }
 
-type Stage = StageOptions & { readonly expected: DiskFormat | undefined };
+type Stage = StageOptions & { readonly expected: QemuDiskFormat | undefined };
 
 async function stageFile(
   store: LocalStore,

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { ownName } from '@imgkit/core/local';
+
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 
-import { ownName } from '../src/formats/owned-file.ts';
 import type { StagedBlob } from '../src/store/blob-store.ts';
 import { LocalStore } from '../src/store/local-store.ts';
 import { Records } from '../src/store/records.ts';

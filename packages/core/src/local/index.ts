@@ -9,3 +9,5 @@ export {
   type ProcessTable,
 } from './process-identity.ts';
 export { sparseTar, type Extent, type SparseMember, type SparseTarOptions } from './sparse-tar.ts';
+export * from './disk-files/index.ts';
+export { fileError, systemCode, toolError, toolMissing } from './system-errors.ts';

@@ -2,8 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError, throwIfAborted } from '@imgkit/core';
-
-import { runTool } from '../formats/tool.ts';
+import { runTool } from '@imgkit/core/local';
 
 /** Where Debian's packages come from. */
 export interface Mirror {

@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { runTool } from '@imgkit/core/local';
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { runTool } from '../formats/tool.ts';
 import { masterBootRecord, writeBootDisk } from './boot-disk.ts';
 import { giveToRoot } from './ownership.ts';
 import { requirePrograms } from './programs.ts';

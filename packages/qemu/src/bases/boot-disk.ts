@@ -1,7 +1,8 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { runTool } from '../formats/tool.ts';
+import { runTool } from '@imgkit/core/local';
+
 import { giveToRoot } from './ownership.ts';
 
 const sector = 512;

@@ -13,14 +13,18 @@ import {
 import { join, resolve } from 'node:path';
 
 import { ImgkitError, throwIfAborted } from '@imgkit/core';
+import {
+  type FreeSpace,
+  removeLeftover,
+  requireSpace,
+  syncPath,
+  writeAtomically,
+} from '@imgkit/core/local';
 import { z } from 'zod';
 
 import { fileError, systemCode } from '../errors.ts';
-import { syncPath, writeAtomically } from '../formats/atomic-file.ts';
-import { requireSpace, type FreeSpace } from '../formats/space.ts';
 import type { BaseImage, BaseKind, BuildOptions, BuildProgress } from './base-image.ts';
 import { takeLock, tryLock } from './build-lock.ts';
-import { removeLeftover } from '../formats/leftover.ts';
 
 /** What a recipe works with. */
 export interface Workshop {

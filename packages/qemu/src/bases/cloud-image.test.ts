@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { readInfo, runTool } from '@imgkit/core/local';
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { readInfo } from '../formats/qemu-img.ts';
-import { runTool } from '../formats/tool.ts';
 import { cloudImage } from './cloud-image.ts';
 
 let directory: string;

@@ -2,11 +2,9 @@ import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import { convert, detectFormat, measureCopy, requireSpace } from '@imgkit/core/local';
 
 import { fileError } from '../errors.ts';
-import { detectFormat } from '../formats/detect.ts';
-import { convert, measureCopy } from '../formats/qemu-img.ts';
-import { requireSpace } from '../formats/space.ts';
 import type { BaseBuilder } from './base-image.ts';
 import {
   buildOnce,

@@ -3,9 +3,8 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import { convert, runTool } from '@imgkit/core/local';
 
-import { convert } from '../formats/qemu-img.ts';
-import { runTool } from '../formats/tool.ts';
 import { chooseMirror, mirrorError, sourceLines } from './apt.ts';
 import type { BaseBuilder } from './base-image.ts';
 import { writeBootDisk } from './boot-disk.ts';

@@ -5,9 +5,9 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { type ErrorCode, ImgkitError, throwIfAborted } from '@imgkit/core';
+import { requireSpace } from '@imgkit/core/local';
 
 import { fileError } from '../errors.ts';
-import { requireSpace } from '../formats/space.ts';
 
 /** What is fetched, and where to. */
 export interface Download {

@@ -2,8 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
-
-import { runTool } from '../formats/tool.ts';
+import { runTool } from '@imgkit/core/local';
 
 /**
  * Makes root the owner of everything in the file system `device`, as debugfs names it, which was

@@ -3,8 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
-
-import { searchPath } from '../formats/tool.ts';
+import { searchPath } from '@imgkit/core/local';
 
 /** Which Debian package has each program or file that base images are made with. */
 const packages = {

@@ -4,9 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 import { ImgkitError } from '@imgkit/core';
+import { convert, runTool } from '@imgkit/core/local';
 
-import { convert } from '../formats/qemu-img.ts';
-import { runTool } from '../formats/tool.ts';
 import { chooseMirror, downloadKernel } from './apt.ts';
 import type { BaseBuilder } from './base-image.ts';
 import { writeBootDisk } from './boot-disk.ts';

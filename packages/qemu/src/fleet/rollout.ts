@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { ImgkitError, type OperationControl } from '@imgkit/core';
+import { currentProcess } from '@imgkit/core/local';
 
-import { currentProcess } from '../formats/owned-file.ts';
 import { dismantle } from '../machine/assembly.ts';
 import { instanceKind, machineDirectory } from '../machine/instance-record.ts';
 import type { InstanceLauncher } from '../machine/launcher.ts';

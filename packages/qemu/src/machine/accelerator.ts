@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { ImgkitError, throwIfAborted } from '@imgkit/core';
+import { writeAtomically } from '@imgkit/core/local';
 import { z } from 'zod';
 
 import { systemCode, toolMissing } from '../errors.ts';
-import { writeAtomically } from '../formats/atomic-file.ts';
 
 /** How guest code is run: by the processor (`kvm`), or translated (`tcg`), some ten times slower. */
 export type Accelerator = 'kvm' | 'tcg';

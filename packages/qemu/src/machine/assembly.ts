@@ -3,10 +3,9 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError, type HostKey, type LaunchRequest } from '@imgkit/core';
+import { convert, createEmpty, writeAtomically } from '@imgkit/core/local';
 
 import { systemCode } from '../errors.ts';
-import { writeAtomically } from '../formats/atomic-file.ts';
-import { convert, createEmpty } from '../formats/qemu-img.ts';
 import type { LocalContext } from '../resources/context.ts';
 import { recordsOf } from '../resources/creation.ts';
 import { diskRecordKind } from '../resources/kinds.ts';

@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import { writeAtomically } from '@imgkit/core/local';
 import { z } from 'zod';
 
 import { fileError, systemCode } from '../errors.ts';
-import { writeAtomically } from '../formats/atomic-file.ts';
 
 const diskSchema = z.object({
   /** Relative to the machine's directory when it is the machine's own; absolute when it outlives it. */

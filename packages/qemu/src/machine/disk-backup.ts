@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import { createEmpty, readInfo } from '@imgkit/core/local';
 import { z } from 'zod';
 
-import { createEmpty, readInfo } from '../formats/qemu-img.ts';
 import { nodeName } from './command-line.ts';
 import type { Machine, MachineCallOptions } from './machine.ts';
 import type { QmpClient } from './qmp.ts';

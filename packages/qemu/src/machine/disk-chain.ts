@@ -2,9 +2,8 @@ import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import { readInfo, runTool } from '@imgkit/core/local';
 
-import { readInfo } from '../formats/qemu-img.ts';
-import { runTool } from '../formats/tool.ts';
 import type { MachineCallOptions } from './machine.ts';
 
 /** Which disk of a machine a file is, and how many saves ago: disk-0.qcow2, then disk-0.1.qcow2 atop it… */

@@ -2,8 +2,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
-
-import { liveness, ownerOf, ownName } from '../formats/owned-file.ts';
+import { liveness, ownerOf, ownName } from '@imgkit/core/local';
 
 const prefix = 'held';
 

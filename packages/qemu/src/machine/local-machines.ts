@@ -10,9 +10,9 @@ import {
   type LaunchRequest,
   type Operation,
 } from '@imgkit/core';
+import { ownName } from '@imgkit/core/local';
 import { z } from 'zod';
 
-import { ownName } from '../formats/owned-file.ts';
 import { getOwn } from '../resources/access.ts';
 import { formatId, notFound, type LocalContext } from '../resources/context.ts';
 import { recordsOf } from '../resources/creation.ts';

@@ -4,10 +4,9 @@ import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
+import { ownName, removeAbandoned, syncPath } from '@imgkit/core/local';
 import { z } from 'zod';
 
-import { syncPath } from '../formats/atomic-file.ts';
-import { ownName, removeAbandoned } from '../formats/owned-file.ts';
 import { blockNode, deviceName, layout, machineFiles, nodeName } from './command-line.ts';
 import {
   writeConfiguration,

@@ -8,9 +8,9 @@ import {
   type Operation,
   type OperationControl,
 } from '@imgkit/core';
+import type { FreeSpace } from '@imgkit/core/local';
 
 import { fileError, systemCode } from '../errors.ts';
-import type { FreeSpace } from '../formats/space.ts';
 import { LocalStore } from '../store/local-store.ts';
 
 /** Which store a provider works in, and as whom. */

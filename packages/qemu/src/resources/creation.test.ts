@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
 
+import { currentProcess } from '@imgkit/core/local';
+
 import { describe, expect, it } from 'vitest';
 
 import {
@@ -12,7 +14,6 @@ import {
 } from '../../test/local-provider.ts';
 import { failure, refusal } from '../../test/scratch.ts';
 import { stageRandom } from '../../test/store-fixture.ts';
-import { currentProcess } from '../formats/owned-file.ts';
 import { create, recordsOf } from './creation.ts';
 import { draftImage } from './image-creation.ts';
 import { imageKind } from './kinds.ts';

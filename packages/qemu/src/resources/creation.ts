@@ -9,9 +9,9 @@ import {
   type OperationControl,
   type ResourceStatus,
 } from '@imgkit/core';
+import { currentProcess, liveness } from '@imgkit/core/local';
 import type { z } from 'zod';
 
-import { currentProcess, liveness } from '../formats/owned-file.ts';
 import type { StagedBlob } from '../store/blob-store.ts';
 import type { LocalStore } from '../store/local-store.ts';
 import { Records, type StoredRecord } from '../store/records.ts';

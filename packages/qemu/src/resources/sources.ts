@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises';
 
 import type { CallOptions, ImageSource } from '@imgkit/core';
+import { detectFormat } from '@imgkit/core/local';
 
 import { fileError } from '../errors.ts';
-import { detectFormat } from '../formats/detect.ts';
 import { toOrigin, type ImageDocument } from '../mapping.ts';
 import type { StagedBlob, StageOptions } from '../store/blob-store.ts';
 import { diskPath } from '../store/layout.ts';

@@ -4,15 +4,21 @@ import { chmod, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ImgkitError, throwIfAborted } from '@imgkit/core';
+import {
+  convert,
+  type Database,
+  detectFormat,
+  type QemuDiskFormat,
+  type FreeSpace,
+  measureCopy,
+  ownName,
+  readInfo,
+  requireSpace,
+  syncPath,
+  writeSparse,
+} from '@imgkit/core/local';
 
 import { fileError } from '../errors.ts';
-import { syncPath } from '../formats/atomic-file.ts';
-import { detectFormat } from '../formats/detect.ts';
-import { ownName } from '../formats/owned-file.ts';
-import { convert, measureCopy, readInfo, type DiskFormat } from '../formats/qemu-img.ts';
-import { requireSpace, type FreeSpace } from '../formats/space.ts';
-import { writeSparse } from '../formats/sparse-file.ts';
-import type { Database } from '@imgkit/core/local';
 import { blobPath, type StoreLayout } from './layout.ts';
 
 /** An immutable disk in the store. Sizes are in bytes. */
@@ -68,7 +74,7 @@ export class BlobStore {
    */
   async stageFile(
     path: string,
-    options: StageOptions & { readonly expected?: DiskFormat | undefined } = {},
+    options: StageOptions & { readonly expected?: QemuDiskFormat | undefined } = {},
   ): Promise<StagedBlob> {
     const format = await detectFormat(path, options.expected);
     return this.stageDisk(path, { ...options, format });
@@ -78,7 +84,7 @@ export class BlobStore {
   async stageStream(
     stream: AsyncIterable<Uint8Array>,
     options: StageOptions & {
-      readonly expected?: DiskFormat | undefined;
+      readonly expected?: QemuDiskFormat | undefined;
       /** Its size in bytes, to refuse early what doesn't fit. */
       readonly size?: number | undefined;
     } = {},
@@ -107,7 +113,7 @@ export class BlobStore {
   async stageDisk(
     path: string,
     options: StageOptions & {
-      readonly format: DiskFormat;
+      readonly format: QemuDiskFormat;
       /** Reads it although another process has it open; the caller knows that it is at rest. */
       readonly force?: boolean | undefined;
     },

@@ -1,6 +1,8 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { currentProcess, ownName } from '@imgkit/core/local';
+
 import { describe, expect, it } from 'vitest';
 
 import { run } from '../../test/scratch.ts';
@@ -11,7 +13,6 @@ import {
   stageRandom,
   testRecords,
 } from '../../test/store-fixture.ts';
-import { currentProcess, ownName } from '../formats/owned-file.ts';
 
 const dead = currentProcess().replace(/^\d+-\d+/, '999999999-1');
 

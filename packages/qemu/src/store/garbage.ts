@@ -3,11 +3,9 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { throwIfAborted } from '@imgkit/core';
+import { type Database, liveness, ownerOf, removeLeftover } from '@imgkit/core/local';
 
 import { systemCode } from '../errors.ts';
-import { removeLeftover } from '../formats/leftover.ts';
-import { liveness, ownerOf } from '../formats/owned-file.ts';
-import type { Database } from '@imgkit/core/local';
 import { column } from './catalog.ts';
 import type { StoreLayout } from './layout.ts';
 

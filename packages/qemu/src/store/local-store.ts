@@ -1,8 +1,7 @@
 import { throwIfAborted } from '@imgkit/core';
+import type { Database, FreeSpace } from '@imgkit/core/local';
 
-import type { FreeSpace } from '../formats/space.ts';
 import { BlobStore } from './blob-store.ts';
-import type { Database } from '@imgkit/core/local';
 import { openCatalog } from './catalog.ts';
 import { collectGarbage, type CollectOptions, type GarbageItem } from './garbage.ts';
 import { createLayout, type StoreLayout } from './layout.ts';

@@ -2,11 +2,14 @@ import { rm } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
 
 import { ImgkitError, throwIfAborted } from '@imgkit/core';
+import {
+  type CallSettings,
+  createOverlay,
+  currentProcess,
+  type Database,
+} from '@imgkit/core/local';
 
-import { currentProcess } from '../formats/owned-file.ts';
-import { createOverlay, type CallSettings } from '../formats/qemu-img.ts';
 import type { BlobStore } from './blob-store.ts';
-import type { Database } from '@imgkit/core/local';
 import type { StoreLayout } from './layout.ts';
 
 /** The writable qcow2 files that read through to a blob: the disks of machines, and free disks. */

@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises';
 
 import { throwIfAborted } from '@imgkit/core';
+import { checkDisk, type Database } from '@imgkit/core/local';
 
-import { checkDisk } from '../formats/qemu-img.ts';
 import { hashFile } from './blob-store.ts';
-import type { Database } from '@imgkit/core/local';
 import { column } from './catalog.ts';
 import { blobPath, diskPath, type StoreLayout } from './layout.ts';
 

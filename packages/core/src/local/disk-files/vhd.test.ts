@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
-import { makeRaw, run, scratch, virtualSize } from '../../test/scratch.ts';
+import { makeRaw, run, scratch, virtualSize } from '../../../test/scratch.ts';
 import { alignedVhdSize, appendVhdFooter, checksum, vhdFooter } from './vhd.ts';
 
 const mebibyte = 2 ** 20;

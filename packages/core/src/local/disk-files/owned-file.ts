@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { formatProcess, parseProcess, systemProcesses } from '@imgkit/core/local';
+import { formatProcess, parseProcess, systemProcesses } from '../process-identity.ts';
 
 import { removeLeftover } from './leftover.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 
-import { failure, scratch } from '../../test/scratch.ts';
+import { failure, scratch } from '../../../test/scratch.ts';
 import { writeSparse } from './sparse-file.ts';
 
 async function* from(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { failure, makeRaw, run, scratch, virtualSize } from '../../test/scratch.ts';
+import { failure, makeRaw, run, scratch, virtualSize } from '../../../test/scratch.ts';
 import { exportDisk, type ExportFormat } from './export.ts';
 import { convert } from './qemu-img.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { failure, scratch } from '../../test/scratch.ts';
+import { failure, scratch } from '../../../test/scratch.ts';
 import { writeAtomically } from './atomic-file.ts';
 import { currentProcess, liveness, ownName, ownerOf } from './owned-file.ts';
 

@@ -1,9 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError } from '../../spec/errors.ts';
 
-import { fileError } from '../errors.ts';
-import type { DiskFormat } from './qemu-img.ts';
+import { fileError } from '../system-errors.ts';
+import type { QemuDiskFormat } from './qemu-img.ts';
 
 const sector = 512;
 /** Larger disks are refused: nothing here makes them, and a forged size costs memory and time. */
@@ -19,7 +19,10 @@ const maxVirtualSize = 64 * 2 ** 40;
  * @throws `INVALID_ARGUMENT` for a file that isn't what was expected, is cut off, or points elsewhere;
  * `UNSUPPORTED` for formats we know but don't read; `NOT_FOUND` when there is no such file.
  */
-export async function detectFormat(path: string, expected?: DiskFormat): Promise<DiskFormat> {
+export async function detectFormat(
+  path: string,
+  expected?: QemuDiskFormat,
+): Promise<QemuDiskFormat> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -39,14 +42,14 @@ export async function detectFormat(path: string, expected?: DiskFormat): Promise
   }
 }
 
-const names: Readonly<Record<DiskFormat, string>> = {
+const names: Readonly<Record<QemuDiskFormat, string>> = {
   raw: 'a raw disk',
   qcow2: 'a qcow2 disk',
   vpc: 'a VHD disk',
   vmdk: 'a VMDK disk',
 };
 
-async function detect(file: FileHandle, size: number, path: string): Promise<DiskFormat> {
+async function detect(file: FileHandle, size: number, path: string): Promise<QemuDiskFormat> {
   if (size === 0) throw refuse(path, 'is empty');
   const head = await read(file, 0, 4096);
   const magic = head.toString('latin1', 0, 8);
@@ -84,7 +87,7 @@ const unsupported: readonly (readonly [string, string])[] = [
 const importSparse = 'Convert it to a monolithicSparse or streamOptimized VMDK first.';
 const flatten = 'Flatten it first where you trust it: qemu-img convert -O qcow2 disk flat.qcow2';
 
-function checkQcow2(head: Buffer, path: string): DiskFormat {
+function checkQcow2(head: Buffer, path: string): QemuDiskFormat {
   if (head.length < 72) throw refuse(path, 'is a qcow2 file that is cut off');
   const version = head.readUInt32BE(4);
   if (version !== 2 && version !== 3) throw unread(path, `qcow version ${version}`);
@@ -102,7 +105,7 @@ function checkQcow2(head: Buffer, path: string): DiskFormat {
   return 'qcow2';
 }
 
-async function checkVmdk(file: FileHandle, head: Buffer, path: string): Promise<DiskFormat> {
+async function checkVmdk(file: FileHandle, head: Buffer, path: string): Promise<QemuDiskFormat> {
   if (head.length < sector) throw refuse(path, 'is a VMDK file that is cut off');
   const capacity = head.readBigUInt64LE(12);
   // QEMU takes a header without capacity for a descriptor that may name any file.
@@ -131,7 +134,7 @@ async function checkVmdk(file: FileHandle, head: Buffer, path: string): Promise<
   return 'vmdk';
 }
 
-function checkVhd(footer: Buffer, path: string): DiskFormat {
+function checkVhd(footer: Buffer, path: string): QemuDiskFormat {
   if (footer.length < 64) throw refuse(path, 'is a VHD file that is cut off');
   checkVirtualSize(footer.readBigUInt64BE(48), path);
   const type = footer.readUInt32BE(60);

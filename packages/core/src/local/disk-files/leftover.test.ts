@@ -4,7 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { scratch } from '../../test/scratch.ts';
+import { scratch } from '../../../test/scratch.ts';
 import { removeLeftover } from './leftover.ts';
 import { currentProcess, ownName, removeAbandoned } from './owned-file.ts';
 

@@ -3,11 +3,12 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import { gzip, sparseTar } from '@imgkit/core/local';
+import { gzip } from './gzip.ts';
+import { sparseTar } from './sparse-tar.ts';
 import { describe, expect, it } from 'vitest';
 
 import { makeRaw, run, scratch } from '../../test/scratch.ts';
-import { dataExtents } from './qemu-img.ts';
+import { dataExtents } from './disk-files/qemu-img.ts';
 
 const mebibyte = 2 ** 20;
 

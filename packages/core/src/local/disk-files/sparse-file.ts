@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 
-import { throwIfAborted } from '@imgkit/core';
+import { throwIfAborted } from '../../plugin/operation.ts';
 
-import { fileError } from '../errors.ts';
+import { fileError } from '../system-errors.ts';
 
 const window = 2 ** 16;
 const zeros = Buffer.alloc(window);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { failure, makeRaw, run, scratch } from '../../test/scratch.ts';
+import { failure, makeRaw, run, scratch } from '../../../test/scratch.ts';
 import { checkDisk, convert, createOverlay, dataExtents, growDisk, readInfo } from './qemu-img.ts';
 import { runTool } from './tool.ts';
 import { checksum, vhdFooter } from './vhd.ts';

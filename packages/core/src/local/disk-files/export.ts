@@ -3,11 +3,12 @@ import { rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import { throwIfAborted } from '@imgkit/core';
-import { gzip, sparseTar } from '@imgkit/core/local';
+import { throwIfAborted } from '../../plugin/operation.ts';
+import { gzip } from '../gzip.ts';
+import { sparseTar } from '../sparse-tar.ts';
 
 import { writeAtomically } from './atomic-file.ts';
-import { convert, dataExtents, measureCopy, readInfo, type DiskFormat } from './qemu-img.ts';
+import { convert, dataExtents, measureCopy, readInfo, type QemuDiskFormat } from './qemu-img.ts';
 import { requireSpace, type FreeSpace } from './space.ts';
 import { appendVhdFooter } from './vhd.ts';
 
@@ -32,7 +33,7 @@ const gibibyte = 2 ** 30;
 
 /** Writes the disk at `source` to the file `target`, whole or not at all. */
 export async function exportDisk(
-  source: { readonly path: string; readonly format: DiskFormat },
+  source: { readonly path: string; readonly format: QemuDiskFormat },
   target: string,
   options: ExportOptions,
 ): Promise<void> {
@@ -70,7 +71,7 @@ export async function exportDisk(
 
 /** Google takes a gzipped old-GNU tar with the one member `disk.raw`, whose size is whole GiB. */
 async function writeGceTar(
-  source: { readonly path: string; readonly format: DiskFormat },
+  source: { readonly path: string; readonly format: QemuDiskFormat },
   target: string,
   options: ExportOptions,
 ): Promise<void> {

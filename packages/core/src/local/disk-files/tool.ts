@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
 
-import { throwIfAborted } from '@imgkit/core';
+import { throwIfAborted } from '../../plugin/operation.ts';
 
-import { systemCode, toolError, toolMissing } from '../errors.ts';
+import { systemCode, toolError, toolMissing } from '../system-errors.ts';
 
 /** The PATH of this process, with the directories of the administrator's tools, which work for anyone. */
 export function searchPath(): readonly string[] {

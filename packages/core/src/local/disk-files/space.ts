@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError } from '../../spec/errors.ts';
 
 /** Tells how many bytes this user can still write below a directory. */
 export type FreeSpace = (directory: string) => Promise<number>;

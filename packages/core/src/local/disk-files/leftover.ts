@@ -1,7 +1,7 @@
 import { readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError } from '../../spec/errors.ts';
 
 import { runTool } from './tool.ts';
 

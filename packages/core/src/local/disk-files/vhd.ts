@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError } from '../../spec/errors.ts';
 
 const mebibyte = 2 ** 20;
 /** The largest disk Azure takes, in bytes: 4095 GiB. */

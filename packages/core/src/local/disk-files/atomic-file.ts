@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { access, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError } from '../../spec/errors.ts';
 
-import { fileError, systemCode } from '../errors.ts';
+import { fileError, systemCode } from '../system-errors.ts';
 import { ownName, removeAbandoned } from './owned-file.ts';
 
 /** Flushes the file or directory at `path` to the disk. */

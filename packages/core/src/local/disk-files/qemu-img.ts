@@ -1,13 +1,13 @@
 import { dirname, relative, resolve } from 'node:path';
 
-import { ImgkitError } from '@imgkit/core';
-import type { Extent } from '@imgkit/core/local';
+import { ImgkitError } from '../../spec/errors.ts';
+import type { Extent } from '../sparse-tar.ts';
 import { z } from 'zod';
 
 import { runTool } from './tool.ts';
 
 /** The formats that qemu-img reads and writes for us, by its own names. */
-export type DiskFormat = 'raw' | 'qcow2' | 'vpc' | 'vmdk';
+export type QemuDiskFormat = 'raw' | 'qcow2' | 'vpc' | 'vmdk';
 
 /** How a call to qemu-img is made. */
 export interface CallSettings {
@@ -33,7 +33,7 @@ export interface DiskInfo {
 /** Reads the header of the disk at `path`, never those of its backing files. */
 export async function readInfo(
   path: string,
-  format: DiskFormat,
+  format: QemuDiskFormat,
   settings: CallSettings = {},
 ): Promise<DiskInfo> {
   // -U: a machine may have the disk open; the header does not change under it.
@@ -56,7 +56,7 @@ const mapSchema = z.array(
 /** The extents of the disk at `path` that hold data, in order and joined. */
 export async function dataExtents(
   path: string,
-  format: DiskFormat,
+  format: QemuDiskFormat,
   settings: CallSettings = {},
 ): Promise<readonly Extent[]> {
   const map = mapSchema.parse(
@@ -77,7 +77,7 @@ const measureSchema = z.object({ required: z.number().int().nonnegative() });
 /** The most bytes that a copy of the disk at `path` in the format `to` allocates, uncompressed. */
 export async function measureCopy(
   path: string,
-  from: DiskFormat,
+  from: QemuDiskFormat,
   settings: CallSettings = {},
 ): Promise<number> {
   const args = ['measure', '-U', '--output=json', '-O', 'qcow2', ...opened(path, from)];
@@ -86,8 +86,8 @@ export async function measureCopy(
 
 /** How a disk is copied. */
 export interface ConvertOptions extends CallSettings {
-  readonly from: DiskFormat;
-  readonly to: DiskFormat;
+  readonly from: QemuDiskFormat;
+  readonly to: QemuDiskFormat;
   /** Compresses (qcow2 only). `zstd` needs QEMU 5.1 or newer to be read, `zlib` any. */
   readonly compression?: 'zstd' | 'zlib' | undefined;
   /** More format options of qemu-img, as `name=value`. */
@@ -195,7 +195,7 @@ export async function checkDisk(
  * A disk to be read. The format is always given: guessing it is how a forged raw disk reads other files.
  * Of a VHD the size is believed, not its geometry, which may be smaller, and would cut the disk off.
  */
-function opened(path: string, format: DiskFormat): string[] {
+function opened(path: string, format: QemuDiskFormat): string[] {
   const absolute = resolve(path);
   if (format !== 'vpc') return ['-f', format, absolute];
   const name = absolute.replaceAll(',', ',,');

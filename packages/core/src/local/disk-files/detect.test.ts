@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { makeRaw, refusal, run, scratch } from '../../test/scratch.ts';
+import { makeRaw, refusal, run, scratch } from '../../../test/scratch.ts';
 import { detectFormat } from './detect.ts';
 
 async function patch(path: string, at: number, bytes: Buffer): Promise<void> {
