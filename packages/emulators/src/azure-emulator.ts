@@ -6,6 +6,7 @@ import type { LoggedRequest, OpenRequest, Violation } from './control-plane/requ
 import { tokenOf } from './azure/access.ts';
 import { createArmApi } from './azure/arm-api.ts';
 import { merged } from './azure/call.ts';
+import { marketplaceKey, type EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
 import { createRateCounter, type AzureRate } from './azure/rates.ts';
 import { idKey } from './azure/resource-id.ts';
 import { newResource, Resources, type World } from './azure/state.ts';
@@ -32,6 +33,8 @@ export interface EmulatedRole {
 export interface AzureEmulatorOptions {
   /** The ids of its subscriptions; `00000000-0000-0000-0000-000000000001` by default. */
   readonly subscriptions?: readonly string[] | undefined;
+  /** The id of the tenant that all of them belong to; `10000000-0000-0000-0000-000000000001` by default. */
+  readonly tenant?: string | undefined;
   /** Who may do what, beside those without a token, who own everything. */
   readonly roles?: readonly EmulatedRole[] | undefined;
   /** The port; any free one by default. */
@@ -84,6 +87,10 @@ export interface AzureEmulator extends AsyncDisposable {
   seed(id: string, body: JsonObject): void;
   /** Makes a page blob that an image version can be made of; its size is in bytes. */
   addBlob(uri: string, sizeBytes: number): void;
+  /** Puts an image into the marketplace, in every region. */
+  addMarketplaceImage(image: EmulatedMarketplaceImage): void;
+  /** Accepts the terms of a purchase plan, as `az vm image terms accept` does: without it, nothing can be made of its images. */
+  acceptTerms(plan: NonNullable<EmulatedMarketplaceImage['plan']>): void;
   /** Ends it. What it stored is gone. */
   close(): Promise<void>;
 }
@@ -128,6 +135,10 @@ export async function startAzureEmulator(
     assignments: new Map(),
     operations: new Map(),
     blobs: new Map(),
+    softDeleted: new Map(),
+    marketplace: new Map(),
+    acceptedTerms: new Set(),
+    tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
     rates: createRateCounter(clock, options.rates),
     watchers: new Set(),
     pageSize,
@@ -177,6 +188,13 @@ export async function startAzureEmulator(
       for (const look of world.watchers) look(id);
     },
     addBlob: (uri, sizeBytes) => void world.blobs.set(uri, sizeBytes),
+    addMarketplaceImage(image) {
+      const { publisher, offer, sku, version } = image;
+      world.marketplace.set(marketplaceKey([publisher, offer, sku, version]), image);
+    },
+    acceptTerms({ publisher, product, name }) {
+      world.acceptedTerms.add(marketplaceKey([publisher, product, name]));
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,3 +1,4 @@
+export type { EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
 export type { AzureRate } from './azure/rates.ts';
 export {
   startAzureEmulator,

@@ -107,7 +107,7 @@ async function carryOut(
     new Call({
       world,
       rpc: route.rpc,
-      id: path,
+      id: route.actionName === undefined ? path : path.slice(0, path.lastIndexOf('/')),
       caller,
       search: request.url.searchParams,
       body: isJsonObject(body) ? body : {},

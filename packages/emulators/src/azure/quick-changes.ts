@@ -1,6 +1,7 @@
 import { objectOf, textOf, type JsonObject } from '../control-plane/json.ts';
 import { merged, type Handler } from './call.ts';
 import { ArmError, invalidParameter } from './errors.ts';
+import { deletedBelow } from './galleries/soft-deletion.ts';
 import { isRegion } from './regions.ts';
 import { newResource, setProperties, type Stored } from './state.ts';
 
@@ -24,7 +25,10 @@ export const removeEmpty =
   (call) => {
     const found = call.world.resources.find(call.id);
     if (found === undefined) return { status: 204 };
-    requireEmpty(found, call.world.resources.below(`${found.id}/${nested}/`));
+    requireEmpty(found, [
+      ...call.world.resources.below(`${found.id}/${nested}/`),
+      ...deletedBelow(call.world, found.id).map(({ stored }) => stored),
+    ]);
     setProperties(found, { provisioningState: 'Deleting' });
     return call.start(
       {

@@ -17,6 +17,8 @@ export interface Route {
   readonly rate?: string | undefined;
   /** What the caller must be allowed to do: `Microsoft.Compute/galleries/read`. */
   readonly action: string;
+  /** For an action on a resource: its name, which the path ends with. The rest of the path is the resource's id. */
+  readonly actionName?: string | undefined;
   readonly handler: Handler;
 }
 
@@ -166,6 +168,7 @@ export function actionRoute(action: Action): Route {
     body,
     rate,
     action: `${type}/${name}/action`,
+    actionName: name,
     handler,
   };
 }

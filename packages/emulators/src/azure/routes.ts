@@ -2,6 +2,8 @@ import { diskRoutes } from './disks/routes.ts';
 import { galleryRoutes } from './galleries/routes.ts';
 import { managedImageRoutes } from './managed-images/routes.ts';
 import { managementRoutes } from './management/routes.ts';
+import { marketplaceRoutes } from './marketplace/routes.ts';
+import { publicGalleryRoutes } from './public-galleries/routes.ts';
 import type { Route } from './route.ts';
 
 /** Everything that is emulated. */
@@ -10,6 +12,8 @@ export const routes: readonly Route[] = [
   ...galleryRoutes,
   ...managedImageRoutes,
   ...diskRoutes,
+  ...marketplaceRoutes,
+  ...publicGalleryRoutes,
 ];
 
 /** Where operations are looked at. */

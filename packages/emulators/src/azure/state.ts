@@ -5,6 +5,8 @@ import {
   type JsonObject,
   type MutableJsonObject,
 } from '../control-plane/json.ts';
+import type { SoftDeleted } from './galleries/soft-deletion.ts';
+import type { EmulatedMarketplaceImage } from './marketplace/marketplace.ts';
 import type { OperationRecord } from './operations.ts';
 import type { RateCounter } from './rates.ts';
 import { idKey, isOfType, parseArmId } from './resource-id.ts';
@@ -19,6 +21,14 @@ export interface World {
   readonly operations: Map<string, OperationRecord>;
   /** The sizes of page blobs, in bytes, by address. */
   readonly blobs: Map<string, number>;
+  /** What was deleted and can be had back, by the key of its id. */
+  readonly softDeleted: Map<string, SoftDeleted>;
+  /** The images of the marketplace, by the key of their names. */
+  readonly marketplace: Map<string, EmulatedMarketplaceImage>;
+  /** The purchase plans whose terms were accepted, by the key of their names. */
+  readonly acceptedTerms: Set<string>;
+  /** The tenant of all subscriptions. */
+  readonly tenant: string;
   readonly rates: RateCounter;
   /** Who looks again when something may have changed, given the id of what did. */
   readonly watchers: Set<(id: string) => void>;

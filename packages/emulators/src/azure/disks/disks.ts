@@ -1,6 +1,8 @@
 import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import { listed, type Call, type Handler } from '../call.ts';
 import { invalidParameter, propertyChange } from '../errors.ts';
+import { marketplaceSource } from '../marketplace/marketplace.ts';
+import { publicSource } from '../public-galleries/public-galleries.ts';
 import { isRegion, regionName } from '../regions.ts';
 import { newResource, propertiesOf, setProperties, type Stored } from '../state.ts';
 
@@ -90,13 +92,21 @@ function sizeOf(call: Call, creationData: JsonObject, location: string): number 
   const option = textOf(creationData, 'createOption');
   if (option === 'Empty') return undefined;
   if (option === 'FromImage') {
-    const id = textOf(objectOf(creationData, 'galleryImageReference'), 'id');
+    const platform = textOf(objectOf(creationData, 'imageReference'), 'id');
+    const plan = objectOf(objectOf(call.body, 'properties'), 'purchasePlan');
+    const bought = platform && marketplaceSource(call.world, platform, plan);
+    if (bought) return bought.sizeInGB ?? 30;
+    const gallery = objectOf(creationData, 'galleryImageReference');
+    const open =
+      textOf(gallery, 'sharedGalleryImageId') ?? textOf(gallery, 'communityGalleryImageId');
+    const id = open ?? textOf(gallery, 'id') ?? platform;
     if (id === undefined)
       throw invalidParameter(
         'creationData.galleryImageReference',
         'It is required with FromImage.',
       );
-    const image = objectOf(propertiesOf(call.source(id)), 'storageProfile');
+    const source = open && publicSource(call.world, call.subscription, open, location);
+    const image = objectOf(propertiesOf(source || call.source(id)), 'storageProfile');
     return Number(objectOf(image, 'osDiskImage')?.['sizeInGB'] ?? 0);
   }
   const id = textOf(creationData, 'sourceResourceId');

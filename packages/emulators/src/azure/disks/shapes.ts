@@ -1,4 +1,4 @@
-import { armId, place, reference } from '../shapes.ts';
+import { armId, place } from '../shapes.ts';
 import { flag, integer, list, object, tags, text, word } from '../shape.ts';
 
 // What may be sent about disks and snapshots: api-version 2026-03-02.
@@ -22,6 +22,7 @@ const diskProperties = {
   supportedCapabilities: object({}, { architecture: word('x64', 'Arm64') }),
   networkAccessPolicy: word('AllowAll', 'AllowPrivate', 'DenyAll'),
   publicNetworkAccess: word('Enabled', 'Disabled'),
+  purchasePlan: object({ name: text(), publisher: text(), product: text() }),
 };
 
 export const diskBody = object(
@@ -35,8 +36,17 @@ export const diskBody = object(
             sourceResourceId: armId,
             sourceUri: text(),
             storageAccountId: armId,
-            imageReference: reference,
-            galleryImageReference: object({}, { id: armId, lun: integer(0, 63) }),
+            // Of the marketplace: its ARM id has no resource group.
+            imageReference: object({}, { id: text(/^\/subscriptions\/.+/i, 'an ARM id') }),
+            galleryImageReference: object(
+              {},
+              {
+                id: armId,
+                sharedGalleryImageId: text(),
+                communityGalleryImageId: text(),
+                lun: integer(0, 63),
+              },
+            ),
           },
         ),
       },

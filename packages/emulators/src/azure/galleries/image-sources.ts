@@ -1,6 +1,7 @@
 import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import type { Call } from '../call.ts';
 import { invalidParameter } from '../errors.ts';
+import { publicSource } from '../public-galleries/public-galleries.ts';
 import { regionName } from '../regions.ts';
 import { isOfType } from '../resource-id.ts';
 import { propertiesOf, stateOf, type Stored } from '../state.ts';
@@ -26,9 +27,17 @@ export function readSource(call: Call, location: string): JsonObject {
 }
 
 function sizeOfSource(call: Call, source: JsonObject, location: string): number {
-  const id = textOf(source, 'id');
+  const id = textOf(source, 'id') ?? textOf(source, 'communityGalleryImageId');
   if (id === undefined || Object.keys(source).length !== 1)
     throw invalidParameter(`${at}.source`, 'Exactly one source must be given, by its id.');
+  const open = publicSource(call.world, call.subscription, id, location);
+  const isCommunity = /^\/communityGalleries\//i.test(id);
+  if (isCommunity !== (source['communityGalleryImageId'] !== undefined))
+    throw invalidParameter(
+      `${at}.source`,
+      'An image of a community gallery is named by communityGalleryImageId.',
+    );
+  if (open !== undefined) return sizeOfVersion(open);
   const found = call.source(id);
   requireReady(found);
   if (isOfType(id, 'Microsoft.Compute/galleries/images/versions')) {
@@ -36,16 +45,18 @@ function sizeOfSource(call: Call, source: JsonObject, location: string): number 
     const regions = profile?.['targetRegions'];
     const names = Array.isArray(regions) ? regions.map((one) => regionName(String(one?.name))) : [];
     if (!names.includes(location)) throw wrongRegion(id, location);
-    return sizeIn(
-      objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDiskImage'),
-      'sizeInGB',
-    );
+    return sizeOfVersion(found);
   }
   if (!isOfType(id, 'Microsoft.Compute/images'))
     throw invalidParameter(`${at}.source.id`, `'${id}' is neither an image nor an image version.`);
   requireRegion(found, location);
   const disk = objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDisk');
   return sizeIn(disk, 'diskSizeGB');
+}
+
+function sizeOfVersion(version: Stored): number {
+  const storage = objectOf(propertiesOf(version), 'storageProfile');
+  return sizeIn(objectOf(storage, 'osDiskImage'), 'sizeInGB');
 }
 
 function sizeOfDisk(call: Call, source: JsonObject | undefined, location: string): number {

@@ -4,6 +4,8 @@ import { ArmError, conflict, invalidParameter, propertyChange } from '../errors.
 import { readSource } from './image-sources.ts';
 import { displayName, isRegion, regionName } from '../regions.ts';
 import { regionNames, regionsOf, replicationStatus, shownRegions } from './replication.ts';
+import { idKey } from '../resource-id.ts';
+import { deleteVersion, restore } from './soft-deletion.ts';
 import { newResource, propertiesOf, setProperties, stateOf, type Stored } from '../state.ts';
 
 const number = /^(?:0|[1-9]\d{0,9})(?:\.(?:0|[1-9]\d{0,9})){2}$/;
@@ -33,6 +35,8 @@ const put: Handler = (call) => {
   if (!isRegion(location)) throw invalidParameter('location', `'${location}' is not available`);
   const standing = call.world.resources.find(call.id);
   if (standing !== undefined) return replace(call, standing, location);
+  if (call.world.softDeleted.has(idKey(call.id)))
+    throw conflict(`The gallery image version '${call.id}' is soft-deleted. Restore or purge it.`);
 
   const storageProfile = readSource(call, location);
   const made = newResource(call.id, call.body, {
@@ -74,6 +78,7 @@ function replace(call: Call, standing: Stored, location: string): ReturnType<Han
 
 /** A change: only what is named changes; the tags are replaced as a whole. */
 const patch: Handler = (call) => {
+  if (objectOf(call.body, 'properties')?.['restore'] === true) return restore(call);
   const found = call.target();
   requireStanding(found);
   const before = new Set(regionNames(regionsOf(found)));
@@ -98,7 +103,11 @@ const patch: Handler = (call) => {
 
 const remove: Handler = (call) => {
   const found = call.world.resources.find(call.id);
-  if (found === undefined) return { status: 204 };
+  if (found === undefined) {
+    // Deleting once more what was deleted is for good.
+    call.world.softDeleted.delete(idKey(call.id));
+    return { status: 204 };
+  }
   const state = stateOf(found);
   if (state === 'Creating' || state === 'Updating') throw busy(found);
   const properties = propertiesOf(found);
@@ -116,7 +125,7 @@ const remove: Handler = (call) => {
     {
       collection: 'capsOperations',
       location: textOf(found.resource, 'location') ?? '',
-      finish: () => call.world.resources.remove(found),
+      finish: () => deleteVersion(call.world, found),
       failed: () => setProperties(found, { provisioningState: 'Failed' }),
     },
     { status: 202 },

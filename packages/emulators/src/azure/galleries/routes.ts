@@ -1,8 +1,9 @@
-import { actionRoute, compute, routesOf, type Route } from '../route.ts';
+import { actionRoute, compute, pathOf, routesOf, type Route } from '../route.ts';
 import { galleries } from './galleries.ts';
 import { imageDefinitions } from './image-definitions.ts';
 import { imageVersions } from './image-versions.ts';
 import * as shapes from './shapes.ts';
+import { listDeleted } from './soft-deletion.ts';
 
 const gallery = `${compute}/galleries/{}`;
 const definition = `${gallery}/images/{}`;
@@ -19,6 +20,7 @@ export const galleryRoutes: readonly Route[] = [
     listAllName: 'List',
     handlers: { ...galleries, list: galleries.listInGroup },
     put: shapes.galleryBody,
+    patch: shapes.galleryUpdate,
     getQuery: ['$select', '$expand'],
     rates: { put: 'CreateUpdateGallery' },
   }),
@@ -33,6 +35,15 @@ export const galleryRoutes: readonly Route[] = [
     rate: 'PostShareGallery',
     handler: galleries.share,
   }),
+  {
+    rpc: 'SoftDeletedResource.ListByArtifactName',
+    method: 'GET',
+    path: pathOf(`${gallery}/softdeletedartifacttypes/images/artifacts/{}/versions`),
+    apiVersion,
+    query: ['$skiptoken'],
+    action: 'Microsoft.Compute/galleries/softDeletedArtifactTypes/artifacts/versions/read',
+    handler: listDeleted,
+  },
   ...routesOf({
     service: 'GalleryImages',
     path: `${gallery}/images`,

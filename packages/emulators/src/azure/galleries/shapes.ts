@@ -5,23 +5,35 @@ import { flag, instant, integer, list, nullable, object, tags, text, word } from
 
 const softDelete = object({}, { isSoftDeleteEnabled: flag() });
 
-export const galleryBody = object(
-  { location: place },
+const community = object(
+  {},
   {
-    tags: tags(),
-    properties: object(
+    publisherUri: text(),
+    publisherContact: text(),
+    eula: text(),
+    publicNamePrefix: text(/^[A-Za-z0-9]{5,16}$/, '5 to 16 letters and digits'),
+  },
+);
+const galleryProperties = object(
+  {},
+  {
+    description: text(),
+    sharingProfile: object(
       {},
-      {
-        description: text(),
-        sharingProfile: object({}, { permissions: word('Private', 'Groups') }),
-        softDeletePolicy: softDelete,
-      },
+      { permissions: word('Private', 'Groups', 'Community'), communityGalleryInfo: community },
     ),
+    softDeletePolicy: softDelete,
   },
 );
 
+export const galleryBody = object(
+  { location: place },
+  { tags: tags(), properties: galleryProperties },
+);
+export const galleryUpdate = object({}, { tags: tags(), properties: galleryProperties });
+
 export const shareBody = object(
-  { operationType: word('Add', 'Remove', 'Reset') },
+  { operationType: word('Add', 'Remove', 'Reset', 'EnableCommunity') },
   {
     groups: list(
       object(
@@ -104,7 +116,14 @@ const diskSource = object(
   { id: armId, uri: text(/^https?:\/\//, 'an address'), storageAccountId: armId },
 );
 const sources = {
-  source: object({}, { id: armId, communityGalleryImageId: text(), virtualMachineId: armId }),
+  source: object(
+    {},
+    {
+      id: text(/^\/(?:subscriptions|sharedGalleries)\/.+/i, 'an id'),
+      communityGalleryImageId: text(/^\/communityGalleries\/.+/i, 'the id of a community image'),
+      virtualMachineId: armId,
+    },
+  ),
   osDiskImage: object({}, { source: diskSource, hostCaching }),
   dataDiskImages: list(object({ lun: integer(0, 63) }, { source: diskSource, hostCaching })),
 };
@@ -130,7 +149,7 @@ export const versionUpdate = object(
     // Published as required in changes, too; an empty one does.
     properties: object(
       { storageProfile: object({}) },
-      { publishingProfile: object({}, publishing), safetyProfile },
+      { publishingProfile: object({}, publishing), safetyProfile, restore: flag() },
     ),
   },
 );
