@@ -129,7 +129,7 @@ describe('a gallery made for groups', () => {
   it('is shared with at most 30 subscriptions, and never when it is encrypted', async () => {
     const ids = Array.from(
       { length: 31 },
-      (_, at) => `${String(at).padStart(8, '0')}-0000-4000-8000-000000000000`,
+      (_, index) => `${String(index).padStart(8, '0')}-0000-4000-8000-000000000000`,
     );
     expect((await share('Add', [{ type: 'Subscriptions', ids }])).code).toBe('InvalidParameter');
     expect((await share('Add', [{ type: 'Subscriptions', ids: ids.slice(1) }])).status).toBe(202);

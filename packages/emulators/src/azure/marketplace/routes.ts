@@ -21,18 +21,13 @@ export const marketplaceRoutes: readonly Route[] = [
     path: pathOf(`${versions}/{}`),
     handler: marketplace.get,
   },
-  ...(
-    [
-      ['List', versions],
-      ['ListSkus', skus],
-      ['ListOffers', offers],
-      ['ListPublishers', publishers],
-    ] as const
-  ).map(([rpc, path]) => ({
-    ...common,
-    rpc: `VirtualMachineImages.${rpc}`,
-    path: pathOf(path),
-    query: rpc === 'List' ? ['$expand', '$top', '$orderby'] : [],
-    handler: marketplace.list,
-  })),
+  listOf('List', versions, ['$expand', '$top', '$orderby']),
+  listOf('ListSkus', skus),
+  listOf('ListOffers', offers),
+  listOf('ListPublishers', publishers),
 ];
+
+function listOf(name: string, path: string, query: readonly string[] = []): Route {
+  const rpc = `VirtualMachineImages.${name}`;
+  return { ...common, rpc, path: pathOf(path), query, handler: marketplace.list };
+}

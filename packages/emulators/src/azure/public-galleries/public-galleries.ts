@@ -91,7 +91,7 @@ export function publicSource(
   const all = versionsIn(world, `${parent}/images/${definition}`, location);
   const found =
     number.toLowerCase() === 'latest'
-      ? all.filter((one) => !isExcluded(one, location)).at(-1)
+      ? all.findLast((one) => !isExcluded(one, location))
       : all.find((one) => idKey(one.id).endsWith(`/${number.toLowerCase()}`));
   if (found === undefined) throw notFound(id);
   return found;
