@@ -47,7 +47,7 @@ export const rackspace = definePlugin({
         )
         .inSingletonScope();
       for (const name of ['connection', 'images', 'owned', ...capabilities] as const) {
-        const id: ServiceIdentifier<RackspaceParts[keyof RackspaceParts]> = tokens[name];
+        const id: ServiceIdentifier<RackspaceParts[typeof name]> = tokens[name];
         bind(id).toResolvedValue((parts: RackspaceParts) => parts[name], [allParts]);
       }
     }),

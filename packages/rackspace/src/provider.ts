@@ -3,6 +3,7 @@ import { ownedResources, type Clock, type ProviderParts, type Retrier } from '@i
 import { connect } from './client.ts';
 import { cloudSettings } from './configuration/cloud-settings.ts';
 import { RackspaceDeprecation } from './deprecation.ts';
+import { RackspaceDisks } from './disks.ts';
 import { located } from './errors.ts';
 import { RackspaceImages } from './images.ts';
 import { RackspaceInstances } from './instances.ts';
@@ -11,6 +12,7 @@ import type { RackspaceOptions } from './options.ts';
 import { RackspacePublishing } from './publishing.ts';
 import { CloudContext } from './resources/context.ts';
 import { RackspaceSharing } from './sharing.ts';
+import { RackspaceSnapshots } from './snapshots.ts';
 import { RackspaceTransfer } from './transfer.ts';
 import { RackspaceUsage } from './usage.ts';
 
@@ -19,16 +21,17 @@ export const capabilities = [
   'deprecation',
   'publishing',
   'sharing',
+  'snapshots',
+  'disks',
   'instances',
   'transfer',
   'usage',
   'limits',
 ] as const;
 
-/** The parts of this provider. */
-export type RackspaceParts = Required<
-  Pick<ProviderParts, 'images' | 'owned' | 'connection' | (typeof capabilities)[number]>
->;
+/** The parts of this provider; without volumes where its cloud has none. */
+export type RackspaceParts = Pick<ProviderParts, 'images' | 'owned' | 'connection'> &
+  Partial<Pick<ProviderParts, (typeof capabilities)[number]>>;
 
 /** What the kit gives. */
 export interface KitParts {
@@ -37,8 +40,8 @@ export interface KitParts {
 }
 
 /**
- * Puts one provider together. The cloud is asked only when the configuration names no project by its id:
- * ids are what images belong to and are shared with.
+ * Puts one provider together. The cloud is asked for the id of the project, which images belong to and are
+ * shared with, and for what services it has: a capability that it lacks isn't there.
  */
 export async function createParts(
   provider: string,
@@ -52,16 +55,24 @@ export async function createParts(
     const context = new CloudContext({ provider, project, client, clock });
     const images = new RackspaceImages(context);
     const instances = new RackspaceInstances(context);
+    const volumes = (await client.offers('block-storage'))
+      ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
+      : undefined;
     return {
       images,
+      ...volumes,
       instances,
       deprecation: new RackspaceDeprecation(context),
       publishing: new RackspacePublishing(context),
       sharing: new RackspaceSharing(context, options.everyone ?? 'community'),
       transfer: new RackspaceTransfer(context),
       usage: new RackspaceUsage(context),
-      limits: new RackspaceLimits(context),
-      owned: ownedResources(provider, { instance: instances, image: images }),
+      limits: new RackspaceLimits(context, settings.identityVersion === '2.0'),
+      owned: ownedResources(provider, {
+        instance: instances,
+        ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
+        image: images,
+      }),
       connection: {
         project,
         check: (given) =>

@@ -11,6 +11,7 @@ import { properties } from './mapping.ts';
 import type { CloudContext } from './resources/context.ts';
 import { visibleImage } from './resources/image-access.ts';
 import { listImages } from './resources/image-listing.ts';
+import { toDisk } from './volumes/volume-kind.ts';
 
 /**
  * Tells what of the provider's own project uses an image. What other projects make of an image that they
@@ -31,6 +32,7 @@ export class RackspaceUsage implements Usage {
       const unanswered: string[] = [];
       for (const [name, ask] of [
         ['servers', () => this.#servers(id, options)],
+        ['volumes', () => this.#volumes(id, options)],
         ['images', () => this.#children(id, options)],
       ] as const) {
         try {
@@ -56,6 +58,29 @@ export class RackspaceUsage implements Usage {
       if (!ImgkitError.is(error, 'FAILED_PRECONDITION')) throw error;
     }
     return users;
+  }
+
+  /** Volumes remember their image; their snapshots go before them, and so are counted with them. */
+  async #volumes(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
+    const { cinder, provider } = this.#context;
+    if (!(await this.#context.offers('block-storage', options))) return [];
+    const disks: { readonly id: string; readonly instances: readonly string[] }[] = [];
+    for await (const volume of cinder.volumes({}, options)) {
+      const disk = toDisk(volume, provider);
+      if (disk.image?.id === id) disks.push(disk);
+    }
+    if (disks.length === 0) return [];
+    const counts = new Map<string, number>();
+    for await (const { volume_id: volume } of cinder.snapshots({}, options))
+      counts.set(volume, (counts.get(volume) ?? 0) + 1);
+    return disks.map(({ id: disk, instances }) => {
+      const count = counts.get(disk) ?? 0;
+      const more = [
+        ...instances.map((instance) => `is attached to instance ${instance}`),
+        ...(count === 0 ? [] : [`has ${count} ${count === 1 ? 'snapshot' : 'snapshots'}`]),
+      ];
+      return { kind: 'disk', id: disk, reason: ['it was made of it', ...more].join(', and ') };
+    });
   }
 
   async #children(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {

@@ -1,17 +1,21 @@
-import type { CallOptions } from '@imgkit/core';
+import { ImgkitError, type CallOptions } from '@imgkit/core';
 import { z } from 'zod';
 
 import type { ServiceClient } from '../http/service-client.ts';
+import type { Version } from '../http/version-document.ts';
+import {
+  cinderSnapshot,
+  cinderVolume,
+  snapshotPage,
+  volumePage,
+  type CinderSnapshot,
+  type CinderVolume,
+  type NewSnapshot,
+  type NewVolume,
+} from './cinder-volume.ts';
 
-const volume = z.looseObject({
-  id: z.string(),
-  status: z.string(),
-  /** In GiB. */
-  size: z.number(),
-});
-
-/** A volume as Cinder gives it. */
-export type CinderVolume = z.infer<typeof volume>;
+/** The service tells users why something failed. */
+const tellsReasons: Version = [3, 3];
 
 /** The calls of Cinder that are used. https://docs.openstack.org/api-ref/block-storage/v3/ */
 export class Cinder {
@@ -22,8 +26,111 @@ export class Cinder {
   }
 
   async volume(id: string, options?: CallOptions): Promise<CinderVolume> {
-    const path = `/volumes/${encodeURIComponent(id)}`;
-    const schema = z.object({ volume });
+    const schema = z.object({ volume: cinderVolume });
+    const path = pathOf('volumes', id);
     return (await this.#service.json({ method: 'GET', path, ...options }, schema)).volume;
   }
+
+  /** Lists volumes of the project, newest first, page by page. */
+  async *volumes(
+    filter: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): AsyncGenerator<CinderVolume, void, undefined> {
+    const query = new URLSearchParams(filter);
+    for (;;) {
+      const page = await this.#service.json(
+        { method: 'GET', path: '/volumes/detail', query, ...options },
+        volumePage,
+      );
+      yield* page.volumes;
+      const last = page.volumes.at(-1);
+      if (!hasMore(page.volumes_links) || last === undefined) return;
+      query.set('marker', last.id);
+    }
+  }
+
+  /** Starts the making of a volume. Made once: what was lost has to be looked for. */
+  async createVolume(volume: NewVolume, options?: CallOptions): Promise<CinderVolume> {
+    const request = { method: 'POST', path: '/volumes', json: { volume }, ...options } as const;
+    const schema = z.object({ volume: cinderVolume });
+    return (await this.#service.json(request, schema)).volume;
+  }
+
+  async deleteVolume(id: string, options?: CallOptions): Promise<void> {
+    await this.#service.done({ method: 'DELETE', path: pathOf('volumes', id), ...options });
+  }
+
+  async snapshot(id: string, options?: CallOptions): Promise<CinderSnapshot> {
+    const schema = z.object({ snapshot: cinderSnapshot });
+    const path = pathOf('snapshots', id);
+    return (await this.#service.json({ method: 'GET', path, ...options }, schema)).snapshot;
+  }
+
+  /** Lists snapshots of the project, newest first, page by page. */
+  async *snapshots(
+    filter: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): AsyncGenerator<CinderSnapshot, void, undefined> {
+    const query = new URLSearchParams(filter);
+    for (;;) {
+      const page = await this.#service.json(
+        { method: 'GET', path: '/snapshots/detail', query, ...options },
+        snapshotPage,
+      );
+      yield* page.snapshots;
+      const last = page.snapshots.at(-1);
+      if (!hasMore(page.snapshots_links) || last === undefined) return;
+      query.set('marker', last.id);
+    }
+  }
+
+  /** Starts the making of a snapshot, of a volume in use too. Made once: what was lost has to be looked for. */
+  async createSnapshot(wanted: NewSnapshot, options?: CallOptions): Promise<CinderSnapshot> {
+    // From 3.66 on that is how it always is, and saying so is still allowed.
+    const json = { snapshot: { ...wanted, force: true } };
+    const schema = z.object({ snapshot: cinderSnapshot });
+    const request = { method: 'POST', path: '/snapshots', json, ...options } as const;
+    return (await this.#service.json(request, schema)).snapshot;
+  }
+
+  async deleteSnapshot(id: string, options?: CallOptions): Promise<void> {
+    await this.#service.done({ method: 'DELETE', path: pathOf('snapshots', id), ...options });
+  }
+
+  /** Why something failed, in the cloud's words. */
+  async reason(id: string, options?: CallOptions): Promise<string | undefined> {
+    if (!(await this.#service.understands(tellsReasons, options))) return undefined;
+    const headers = { 'openstack-api-version': `volume ${tellsReasons.join('.')}` };
+    const schema = z.object({
+      messages: z.array(z.looseObject({ resource_uuid: z.string(), user_message: z.string() })),
+    });
+    try {
+      const answer = await this.#service.json(
+        { method: 'GET', path: '/messages', headers, ...options },
+        schema,
+      );
+      return answer.messages.find((message) => message.resource_uuid === id)?.user_message;
+    } catch (error) {
+      // Nobody fails because the reason of a failure isn't told.
+      if (ImgkitError.is(error, 'CANCELLED')) throw error;
+      return undefined;
+    }
+  }
+
+  /** What is used, and what is allowed. */
+  async limits(options?: CallOptions): Promise<Readonly<Record<string, number>>> {
+    const schema = z.object({
+      limits: z.object({ absolute: z.record(z.string(), z.number()) }),
+    });
+    const answer = await this.#service.json({ method: 'GET', path: '/limits', ...options }, schema);
+    return answer.limits.absolute;
+  }
+}
+
+function pathOf(collection: 'volumes' | 'snapshots', id: string): string {
+  return `/${collection}/${encodeURIComponent(id)}`;
+}
+
+function hasMore(links: readonly { readonly rel: string }[] = []): boolean {
+  return links.some(({ rel }) => rel === 'next');
 }

@@ -147,6 +147,21 @@ export class Glance {
     await this.#service.done({ method: 'DELETE', path: pathOf(id), ...options });
   }
 
+  /** What the project uses, and is allowed: nothing where the cloud limits nothing, or doesn't tell. */
+  async usage(
+    options?: CallOptions,
+  ): Promise<Readonly<Record<string, { readonly usage: number; readonly limit: number }>>> {
+    const one = z.object({ usage: z.number(), limit: z.number() });
+    const schema = z.object({ usage: z.record(z.string(), one) });
+    try {
+      return (await this.#service.json({ method: 'GET', path: '/info/usage', ...options }, schema))
+        .usage;
+    } catch (error) {
+      if (statusOf(error) === 404) return {};
+      throw error;
+    }
+  }
+
   async members(id: string, options?: CallOptions): Promise<readonly GlanceMember[]> {
     const schema = z.object({ members: z.array(glanceMember) });
     const path = `${pathOf(id)}/members`;

@@ -2,10 +2,9 @@ import { ImgkitError, type CallOptions, type MachineTemplate } from '@imgkit/cor
 
 import type { CloudContext } from '../resources/context.ts';
 import { invalid } from '../resources/rules.ts';
+import { toGib } from '../volumes/volume-kind.ts';
 
 type BlockDevice = Readonly<Record<string, unknown>>;
-
-const gib = 2 ** 30;
 
 /**
  * The volumes that a server gets, as Nova takes them; nothing for a server with a disk of its flavor's alone.
@@ -89,9 +88,4 @@ function furtherDisk(disk: NonNullable<MachineTemplate['disks']>[number]): Block
     volume_size: toGib(disk.sizeBytes),
     delete_on_termination: disk.deleteWithInstance ?? true,
   };
-}
-
-/** A size as Cinder has them: whole GiB, rounded up. */
-function toGib(bytes: number): number {
-  return Math.ceil(bytes / gib);
 }

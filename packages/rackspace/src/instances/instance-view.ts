@@ -4,6 +4,7 @@ import { toImage } from '../mapping.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';
 import { findImage } from '../resources/image-access.ts';
+import { fromGib } from '../volumes/volume-kind.ts';
 import { readServerMetadata } from './server-metadata.ts';
 
 /** https://docs.openstack.org/api-guide/compute/server_concepts.html */
@@ -75,7 +76,7 @@ export async function toInstance(
     volumes.map(async (volume, index) => ({
       id: volume.id,
       boot: image === undefined && index === 0,
-      sizeBytes: await context.volumeSize(volume.id, options),
+      sizeBytes: fromGib((await context.cinder.volume(volume.id, options)).size),
       deleteWithInstance: volume.delete_on_termination ?? false,
     })),
   );

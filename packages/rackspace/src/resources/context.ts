@@ -7,6 +7,7 @@ import {
   type Operation,
 } from '@imgkit/core';
 
+import type { Cinder } from '../cinder/cinder.ts';
 import type { CloudClient } from '../client.ts';
 import { located } from '../errors.ts';
 import type { Glance } from '../glance/glance.ts';
@@ -37,6 +38,7 @@ export class CloudContext extends ProviderCalls {
   readonly glance: Glance;
   readonly nova: Nova;
   readonly neutron: Neutron;
+  readonly cinder: Cinder;
   readonly flavors: Flavors;
   readonly clock: Clock;
   /** Keeps what this process does to one thing in order. */
@@ -51,6 +53,7 @@ export class CloudContext extends ProviderCalls {
     this.glance = client.glance;
     this.nova = client.nova;
     this.neutron = client.neutron;
+    this.cinder = client.cinder;
     this.flavors = new Flavors(client.nova, () => clock.now());
     this.clock = clock;
   }
@@ -58,11 +61,6 @@ export class CloudContext extends ProviderCalls {
   /** Whether the cloud has a service of a type: `network`, `block-storage`. */
   offers(type: string, options?: CallOptions): Promise<boolean> {
     return this.#client.offers(type, options);
-  }
-
-  /** The size of a volume, in bytes. */
-  async volumeSize(id: string, options?: CallOptions): Promise<number> {
-    return (await this.#client.cinder.volume(id, options)).size * 2 ** 30;
   }
 
   /** Asks until there is an answer, ever more seldom. */

@@ -13,6 +13,12 @@ export const resourceName: NameRule = {
   description: '1 to 255 characters, none of them a control character, with no space at either end',
 };
 
+/** What volumes and snapshots may be called. Cinder takes anything, also what looks like a path. */
+export const volumeName: NameRule = {
+  pattern: /^[\p{L}\p{N}](?:[^\p{Cc}/\\]{0,253}[^\s\p{Cc}/\\])?$/u,
+  description: '1 to 255 characters, the first a letter or digit, without slashes',
+};
+
 /** What families may be called. */
 export const familyName: NameRule = {
   pattern: /^[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,126}[A-Za-z0-9])?$/,

@@ -34,7 +34,10 @@ export interface CreateDiskRequest {
   readonly name: string;
   /** What it holds; `empty` by default. */
   readonly source?: DiskSource | undefined;
-  /** Its size, in bytes; the source's by default, and never smaller. Needed for an empty disk. */
+  /**
+   * Its size, in bytes; the source's by default, and never smaller. Needed for an empty disk. Clouds that count
+   * in GiB round it up.
+   */
   readonly sizeBytes?: number | undefined;
   readonly labels?: Labels | undefined;
   /** Two creates with the same key give one disk. */
@@ -61,7 +64,8 @@ export interface Disks {
   /**
    * Deletes a disk. Deleting what is already gone succeeds.
    *
-   * @throws {@link ImgkitError} with `IN_USE` if it is attached to an instance.
+   * @throws {@link ImgkitError} with `IN_USE` if it is attached to an instance, or has snapshots that wouldn't
+   *   outlive it.
    */
   delete(id: string, options?: CallOptions): Operation<void>;
 }

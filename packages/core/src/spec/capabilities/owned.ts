@@ -4,13 +4,13 @@ import type { Labels } from '../labels.ts';
 /** The kinds of resources that imgkit makes. */
 export type OwnedKind = 'instance' | 'disk' | 'snapshot' | 'image' | 'machine-image' | 'fleet';
 
-/** Every {@link OwnedKind}, in the order in which they are removed. */
+/** Every {@link OwnedKind}, in the order in which they are removed: not every cloud deletes a disk before its snapshots. */
 export const ownedKinds = [
   'fleet',
   'instance',
-  'disk',
   'machine-image',
   'snapshot',
+  'disk',
   'image',
 ] as const satisfies readonly OwnedKind[];
 

@@ -3,6 +3,12 @@ import type { Labels } from '../labels.ts';
 import type { Operation } from '../operation.ts';
 import type { ResourceStatus } from './disks.ts';
 
+/** How the snapshots of this provider differ from others'. */
+export interface SnapshotsTraits {
+  /** Whether snapshots stay when their disk is deleted. Where they can't, a disk that has some is IN_USE. */
+  readonly outliveDisks: boolean;
+}
+
 /** A backup of one disk at one moment. */
 export interface Snapshot {
   readonly id: string;
@@ -31,6 +37,9 @@ export interface CreateSnapshotRequest {
 
 /** Backups of disks. A disk is made from one with `disks.create`, an image with `images.create`. */
 export interface Snapshots {
+  /** How they differ from others'; without it, they outlive their disks. */
+  readonly traits?: SnapshotsTraits | undefined;
+
   /** @throws {@link ImgkitError} with `NOT_FOUND`. */
   get(id: string, options?: CallOptions): Promise<Snapshot>;
   /** Lists the snapshots of the provider's project, page by page. */

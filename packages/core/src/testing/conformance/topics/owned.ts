@@ -90,7 +90,7 @@ export const owned: ConformanceTopic = {
       async run(trial) {
         const { provider } = trial;
         const made = await oneOfEach(trial);
-        for (const [kind, id] of made) {
+        for (const [kind, id] of made.toReversed()) {
           await provider.owned.delete(kind, id);
           await provider.owned.delete(kind, id);
         }

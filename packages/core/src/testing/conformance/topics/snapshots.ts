@@ -38,9 +38,12 @@ export const snapshots: ConformanceTopic = {
         assert.equal(restored.sizeBytes, snapshot.diskSizeBytes);
         if (provider.images.traits.sources.includes('snapshot')) await trial.image({ source });
 
-        await trial.capability('disks').delete(disk.id);
-        assert.equal((await control.get(snapshot.id)).status, 'READY', 'it outlives its disk');
+        const stays = control.traits?.outliveDisks === false;
+        const gone = trial.capability('disks').delete(disk.id);
+        await (stays ? assertRefused(provider, gone, 'IN_USE') : gone);
+        assert.equal((await control.get(snapshot.id)).status, 'READY', 'it stays');
         await control.delete(snapshot.id);
+        if (stays) await trial.capability('disks').delete(disk.id);
         await control.delete(snapshot.id);
         await assertRefused(provider, control.get(snapshot.id), 'NOT_FOUND');
         const kept = await trial.capability('disks').get(restored.id);
