@@ -9,6 +9,7 @@ import { merged } from './azure/call.ts';
 import { marketplaceKey, type EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
 import { createRateCounter, type AzureRate } from './azure/rates.ts';
 import { idKey } from './azure/resource-id.ts';
+import { upgradeAutomatically } from './azure/scale-sets/scale-sets.ts';
 import { newResource, Resources, type World } from './azure/state.ts';
 
 /** What an emulated operation of Azure is, for those who say how long it takes. */
@@ -91,6 +92,22 @@ export interface AzureEmulator extends AsyncDisposable {
   addMarketplaceImage(image: EmulatedMarketplaceImage): void;
   /** Accepts the terms of a purchase plan, as `az vm image terms accept` does: without it, nothing can be made of its images. */
   acceptTerms(plan: NonNullable<EmulatedMarketplaceImage['plan']>): void;
+  /**
+   * Says whether a machine of a scale set is well, as its health extension or a probe would find it: by the machine's
+   * id, or by that of an image version for all machines that boot from it. All are well otherwise.
+   *
+   * @example
+   * ```ts
+   * import { startAzureEmulator } from '@imgkit/emulators';
+   *
+   * await using emulator = await startAzureEmulator();
+   * const compute =
+   *   '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers/Microsoft.Compute';
+   * // A rolling upgrade to this version fails, and Azure takes it back where the policy says so.
+   * emulator.setHealth(`${compute}/galleries/golden/images/web/versions/2.0.0`, false);
+   * ```
+   */
+  setHealth(id: string, healthy: boolean): void;
   /** Ends it. What it stored is gone. */
   close(): Promise<void>;
 }
@@ -140,12 +157,14 @@ export async function startAzureEmulator(
     acceptedTerms: new Set(),
     tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
     rates: createRateCounter(clock, options.rates),
+    unhealthy: new Set(),
     watchers: new Set(),
     pageSize,
     operationMs: (operation) =>
       typeof operationMs === 'number' ? operationMs : operationMs(operation),
     nextGuid,
   };
+  world.watchers.add(() => upgradeAutomatically(world));
   for (const { principal, role, scope } of roles) {
     const id = `${scope}/providers/Microsoft.Authorization/roleAssignments/${nextGuid()}`;
     const createdOn = new Date(clock.now()).toISOString();
@@ -186,6 +205,10 @@ export async function startAzureEmulator(
       const whole = merged(stored.resource, body);
       if (isJsonObject(whole)) Object.assign(stored.resource, whole);
       for (const look of world.watchers) look(id);
+    },
+    setHealth(id, healthy) {
+      if (healthy) world.unhealthy.delete(idKey(id));
+      else world.unhealthy.add(idKey(id));
     },
     addBlob: (uri, sizeBytes) => void world.blobs.set(uri, sizeBytes),
     addMarketplaceImage(image) {

@@ -107,7 +107,7 @@ async function carryOut(
     new Call({
       world,
       rpc: route.rpc,
-      id: route.actionName === undefined ? path : path.slice(0, path.lastIndexOf('/')),
+      id: route.actionName === undefined ? path : path.slice(0, -route.actionName.length - 1),
       caller,
       search: request.url.searchParams,
       body: isJsonObject(body) ? body : {},
@@ -132,8 +132,9 @@ function* complaintsOf(
     if (name !== 'api-version' && !route.query.includes(name)) yield `query ${name} is not known`;
   if (route.body === undefined) {
     if (body !== undefined) yield 'there must be no body';
-  } else if (body === undefined) yield 'there must be a body';
-  else for (const { path, message } of route.body(body, '')) yield `${path} ${message}`;
+  } else if (body === undefined) {
+    if (route.bodyIsOptional !== true) yield 'there must be a body';
+  } else for (const { path, message } of route.body(body, '')) yield `${path} ${message}`;
 }
 
 function readBody(text: string, complain: (message: string) => void): Json | undefined {

@@ -47,7 +47,7 @@ export interface OpenOperation {
 }
 
 /** Opens an operation that nobody knows the length of. */
-function openOperation(
+export function openOperation(
   world: World,
   origin: string,
   subscription: string,

@@ -13,11 +13,13 @@ export interface Route {
   readonly query: readonly string[];
   /** What the body must be; none may be sent otherwise. */
   readonly body?: Shape | undefined;
+  /** Whether the body may be left out. */
+  readonly bodyIsOptional?: boolean | undefined;
   /** What Azure counts the call as. */
   readonly rate?: string | undefined;
   /** What the caller must be allowed to do: `Microsoft.Compute/galleries/read`. */
   readonly action: string;
-  /** For an action on a resource: its name, which the path ends with. The rest of the path is the resource's id. */
+  /** For what stands behind a resource, such as an action on it: what the path ends with. The rest of it is the resource's id. */
   readonly actionName?: string | undefined;
   readonly handler: Handler;
 }
@@ -152,13 +154,26 @@ export interface Action {
   readonly type: string;
   readonly query?: readonly string[] | undefined;
   readonly body?: Shape | undefined;
+  readonly bodyIsOptional?: boolean | undefined;
   readonly rate?: string | undefined;
   readonly handler: Handler;
 }
 
 /** The method that carries an action out: a POST. */
 export function actionRoute(action: Action): Route {
-  const { service, rpc, path, name, apiVersion, type, query = [], body, rate, handler } = action;
+  const {
+    service,
+    rpc,
+    path,
+    name,
+    apiVersion,
+    type,
+    query = [],
+    body,
+    bodyIsOptional,
+    rate,
+    handler,
+  } = action;
   return {
     rpc: `${service}.${rpc}`,
     method: 'POST',
@@ -166,6 +181,7 @@ export function actionRoute(action: Action): Route {
     apiVersion,
     query,
     body,
+    bodyIsOptional,
     rate,
     action: `${type}/${name}/action`,
     actionName: name,

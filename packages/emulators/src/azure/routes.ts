@@ -5,6 +5,7 @@ import { managementRoutes } from './management/routes.ts';
 import { marketplaceRoutes } from './marketplace/routes.ts';
 import { publicGalleryRoutes } from './public-galleries/routes.ts';
 import type { Route } from './route.ts';
+import { scaleSetRoutes } from './scale-sets/routes.ts';
 
 /** Everything that is emulated. */
 export const routes: readonly Route[] = [
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   ...diskRoutes,
   ...marketplaceRoutes,
   ...publicGalleryRoutes,
+  ...scaleSetRoutes,
 ];
 
 /** Where operations are looked at. */

@@ -9,6 +9,7 @@ import type { SoftDeleted } from './galleries/soft-deletion.ts';
 import type { EmulatedMarketplaceImage } from './marketplace/marketplace.ts';
 import type { OperationRecord } from './operations.ts';
 import type { RateCounter } from './rates.ts';
+import type { MemberRecord, ScaleSetRecord } from './scale-sets/records.ts';
 import { idKey, isOfType, parseArmId } from './resource-id.ts';
 
 /** Everything an emulated Azure knows. */
@@ -30,6 +31,8 @@ export interface World {
   /** The tenant of all subscriptions. */
   readonly tenant: string;
   readonly rates: RateCounter;
+  /** The keys of the ids of machines that aren't well, and of images whose machines aren't. */
+  readonly unhealthy: Set<string>;
   /** Who looks again when something may have changed, given the id of what did. */
   readonly watchers: Set<(id: string) => void>;
   /** How many items a page of a list has. */
@@ -67,6 +70,10 @@ export interface Stored {
   /** What `get` answers. */
   readonly resource: MutableJsonObject;
   replication?: Replication | undefined;
+  /** What a scale set knows beside what it answers. */
+  scaleSet?: ScaleSetRecord | undefined;
+  /** What a machine of a scale set was made of. */
+  member?: MemberRecord | undefined;
 }
 
 /** All resources, of all subscriptions. */
