@@ -10,103 +10,22 @@ import type {
   StartedAction,
 } from '../client.ts';
 import { apiError, operationError } from '../errors.ts';
-import type { AzureTokenSource } from '../options.ts';
 import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
 import type { AzureSettings } from '../settings.ts';
-import { createTokenSource, tokenFor } from './credentials.ts';
-import { OperationBodies } from './operation-bodies.ts';
+import { SdkClients } from './sdk-clients.ts';
+import { actions, groups, views } from './sdk-groups.ts';
 import {
   invoke,
   isPaged,
   isPoller,
-  loadAuthorization,
   loadCompute,
   methodOf,
   readPage,
   toPoller,
   type Page,
-  type SdkClient,
   type SdkPoller,
 } from './sdk.ts';
 import { isWireObject, object, text, type WireObject } from './wire.ts';
-
-/** One of the SDK's groups of operations. */
-interface SdkGroup {
-  readonly name: string;
-  /** How it lists. */
-  readonly list: string;
-  /** How it lists the whole subscription, where it does. */
-  readonly listAll?: string;
-  /** How it makes one; `createOrUpdate` otherwise. */
-  readonly put?: string;
-}
-
-const groups: Readonly<Record<ResourceType, SdkGroup>> = {
-  'Microsoft.Compute/disks': { name: 'disks', list: 'listByResourceGroup', listAll: 'list' },
-  'Microsoft.Compute/galleries': {
-    name: 'galleries',
-    list: 'listByResourceGroup',
-    listAll: 'list',
-  },
-  'Microsoft.Compute/galleries/images': { name: 'galleryImages', list: 'listByGallery' },
-  'Microsoft.Compute/galleries/images/versions': {
-    name: 'galleryImageVersions',
-    list: 'listByGalleryImage',
-  },
-  'Microsoft.Compute/images': { name: 'images', list: 'listByResourceGroup', listAll: 'list' },
-  'Microsoft.Compute/restorePointCollections': {
-    name: 'restorePointCollections',
-    list: 'list',
-    listAll: 'listAll',
-  },
-  'Microsoft.Compute/restorePointCollections/restorePoints': {
-    name: 'restorePoints',
-    list: 'list',
-    put: 'create',
-  },
-  'Microsoft.Compute/snapshots': {
-    name: 'snapshots',
-    list: 'listByResourceGroup',
-    listAll: 'list',
-  },
-  'Microsoft.Compute/virtualMachineScaleSets': {
-    name: 'virtualMachineScaleSets',
-    list: 'list',
-    listAll: 'listAll',
-  },
-  'Microsoft.Compute/virtualMachineScaleSets/virtualMachines': {
-    name: 'virtualMachineScaleSetVMs',
-    list: 'list',
-    put: 'update',
-  },
-};
-
-/** How the SDK calls an action, where that isn't by its name and the body. */
-interface SdkAction {
-  /** The group that it keeps it in. */
-  readonly group?: string;
-  readonly method: string;
-  /** The option that it takes the body as. */
-  readonly option?: string;
-}
-
-const actions: Readonly<Record<string, SdkAction>> = {
-  share: { group: 'gallerySharingProfile', method: 'update' },
-  manualupgrade: { method: 'updateInstances' },
-  reimage: { method: 'reimage', option: 'vmScaleSetReimageInput' },
-  delete: { method: 'deleteInstances' },
-  osRollingUpgrade: { group: 'virtualMachineScaleSetRollingUpgrades', method: 'startOSUpgrade' },
-  'rollingUpgrades/cancel': { group: 'virtualMachineScaleSetRollingUpgrades', method: 'cancel' },
-};
-
-/** How the SDK reads what stands behind a resource. */
-const views: Readonly<Record<string, { readonly group: string; readonly method: string }>> = {
-  'rollingUpgrades/latest': {
-    group: 'virtualMachineScaleSetRollingUpgrades',
-    method: 'getLatest',
-  },
-  osUpgradeHistory: { group: 'virtualMachineScaleSets', method: 'listOSUpgradeHistory' },
-};
 
 /** Tells the SDK that an operation is the deletion of some version. */
 const anyVersion =
@@ -114,15 +33,13 @@ const anyVersion =
 
 /** {@link AzureClient} over Azure's own SDK: one client of it for each subscription. */
 export class SdkAzureClient implements AzureClient {
-  readonly #settings: AzureSettings;
+  readonly #endpoint: string;
+  readonly #clients: SdkClients;
   readonly #retrier: Retrier;
-  readonly #bodies = new OperationBodies();
-  readonly #compute = new Map<string, Promise<SdkClient>>();
-  readonly #authorization = new Map<string, Promise<SdkClient>>();
-  #source: Promise<AzureTokenSource | undefined> | undefined;
 
   constructor(settings: AzureSettings, retrier: Retrier) {
-    this.#settings = settings;
+    this.#endpoint = settings.endpoint;
+    this.#clients = new SdkClients(settings);
     this.#retrier = retrier;
   }
 
@@ -131,7 +48,7 @@ export class SdkAzureClient implements AzureClient {
     const { signal, replication = false } = options;
     const expand = replication ? 'ReplicationStatus' : options.expand;
     return this.#call(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       const found = await invoke(client, groups[type].name, 'get', resourceGroup, ...names, {
         abortSignal: signal,
         ...(expand === undefined ? {} : { expand }),
@@ -149,7 +66,7 @@ export class SdkAzureClient implements AzureClient {
     const { name, list, listAll = list } = groups[type];
     const { signal: abortSignal, expand } = options;
     yield* this.#pages(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       const asked = { abortSignal, ...(expand === undefined ? {} : { expand }) };
       if (resourceGroup === undefined) return invoke(client, name, listAll, asked);
       return invoke(client, name, list, resourceGroup, ...names, asked);
@@ -159,7 +76,7 @@ export class SdkAzureClient implements AzureClient {
   async lookUp(query: RegionQuery, options: CallOptions = {}): Promise<WireObject> {
     const { subscription, collection, location, names } = query;
     return this.#call(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       const found = await invoke(client, collection, 'get', location, ...names, {
         abortSignal: options.signal,
       });
@@ -174,7 +91,7 @@ export class SdkAzureClient implements AzureClient {
     const { subscription, collection, location, names, sharedTo } = query;
     const wishes = { abortSignal: options.signal, ...(sharedTo === undefined ? {} : { sharedTo }) };
     yield* this.#pages(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       return invoke(client, collection, 'list', location, ...names, wishes);
     });
   }
@@ -200,7 +117,7 @@ export class SdkAzureClient implements AzureClient {
     const { group, method } = views[name] ?? { group: name, method: 'get' };
     const { signal } = options;
     return this.#call(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       const asked = { abortSignal: signal };
       const found: unknown = await invoke(client, group, method, resourceGroup, ...names, asked);
       if (!isPaged(found)) return isWireObject(found) ? [found] : [];
@@ -219,7 +136,7 @@ export class SdkAzureClient implements AzureClient {
     const sent = option === undefined ? body : { [option]: body };
     const parts = [resourceGroup, ...names, ...(body === undefined ? [] : [sent])];
     return this.#call(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       const started = invoke(client, group, method, ...parts);
       if (isPoller(started)) {
         const operation = await addressOf(started, subscription);
@@ -234,23 +151,23 @@ export class SdkAzureClient implements AzureClient {
     { mode, url, subscription }: OperationAddress,
     options: CallOptions = {},
   ): Promise<OperationEnd | undefined> {
-    if (new URL(url).origin !== new URL(this.#settings.endpoint).origin)
+    if (new URL(url).origin !== new URL(this.#endpoint).origin)
       throw new ImgkitError(
         'INVALID_ARGUMENT',
         `the operation is at ${new URL(url).origin}, not at this cloud`,
         {
-          hint: `This provider talks to ${this.#settings.endpoint}.`,
+          hint: `This provider talks to ${this.#endpoint}.`,
         },
       );
     const { restorePoller } = await loadCompute();
     return this.#call(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       // As a deletion, which leaves nothing: then the SDK asks for no resource at the end, and reads none.
       const config = {
         metadata: { mode },
         operationLocation: url,
         requestMethod: 'DELETE',
-        initialRequestUrl: `${this.#settings.endpoint}${anyVersion}`,
+        initialRequestUrl: `${this.#endpoint}${anyVersion}`,
       };
       const state = JSON.stringify({ state: { status: 'running', config } });
       const poller = restorePoller(
@@ -261,11 +178,11 @@ export class SdkAzureClient implements AzureClient {
       try {
         await poller.poll({ abortSignal: options.signal });
       } catch (error) {
-        const failed = this.#bodies.take(url);
+        const failed = this.#clients.bodies.take(url);
         throw failed === undefined ? error : operationError(failed, { cause: error });
       }
       if (!poller.isDone) return undefined;
-      return { output: object(object(this.#bodies.take(url), 'properties'), 'output') };
+      return { output: object(object(this.#clients.bodies.take(url), 'properties'), 'output') };
     });
   }
 
@@ -273,7 +190,7 @@ export class SdkAzureClient implements AzureClient {
     const { id, scope, role, principal, principalType } = assignment;
     const roleDefinitionId = `/subscriptions/${subscriptionOf(scope)}/providers/Microsoft.Authorization/roleDefinitions/${role}`;
     await this.#call(options, async () => {
-      const client = await this.#authorizationOf(subscriptionOf(scope));
+      const client = await this.#clients.authorization(subscriptionOf(scope));
       const parameters = { roleDefinitionId, principalId: principal, principalType };
       await invoke(client, 'roleAssignments', 'create', scope.slice(1), nameOf(id), parameters);
     });
@@ -284,7 +201,7 @@ export class SdkAzureClient implements AzureClient {
     options: CallOptions = {},
   ): AsyncGenerator<RoleAssignment, void, undefined> {
     const pages = this.#pages(options, async () => {
-      const client = await this.#authorizationOf(subscriptionOf(scope));
+      const client = await this.#clients.authorization(subscriptionOf(scope));
       const filter = { filter: 'atScope()', abortSignal: options.signal };
       return invoke(client, 'roleAssignments', 'listForScope', scope.slice(1), filter);
     });
@@ -293,7 +210,7 @@ export class SdkAzureClient implements AzureClient {
 
   async unassign({ id, scope }: RoleAssignment, options: CallOptions = {}): Promise<void> {
     await this.#call(options, async () => {
-      const client = await this.#authorizationOf(subscriptionOf(scope));
+      const client = await this.#clients.authorization(subscriptionOf(scope));
       await invoke(client, 'roleAssignments', 'delete', scope.slice(1), nameOf(id));
     });
   }
@@ -322,7 +239,7 @@ export class SdkAzureClient implements AzureClient {
   ): Promise<OperationAddress | undefined> {
     const { type, subscription, resourceGroup, names } = locate(id);
     return this.#call(options, async () => {
-      const client = await this.#computeOf(subscription);
+      const client = await this.#clients.compute(subscription);
       const started = invoke(client, groups[type].name, method, resourceGroup, ...names, ...parts);
       return addressOf(toPoller(started), subscription);
     });
@@ -342,84 +259,6 @@ export class SdkAzureClient implements AzureClient {
     };
     return this.#retrier.run(once, { safe: true, signal });
   }
-
-  #computeOf(subscription: string): Promise<SdkClient> {
-    return remembered(this.#compute, subscription, async () => {
-      const { Client } = await loadCompute();
-      const { endpoint, scope } = this.#settings;
-      const { source, options } = await this.#surroundings();
-      const client = new Client(source, subscription, {
-        endpoint,
-        credentials: { scopes: [scope] },
-        ...options,
-      });
-      return this.#withoutTls(client);
-    });
-  }
-
-  #authorizationOf(subscription: string): Promise<SdkClient> {
-    return remembered(this.#authorization, subscription, async () => {
-      const Client = await loadAuthorization();
-      const { endpoint, scope } = this.#settings;
-      const { source, options } = await this.#surroundings();
-      const client = new Client(source, subscription, {
-        endpoint,
-        credentialScopes: scope,
-        ...options,
-      });
-      return this.#withoutTls(client);
-    });
-  }
-
-  async #surroundings() {
-    this.#source ??= createTokenSource(this.#settings);
-    const source = await this.#source;
-    return {
-      // The SDK takes no client without a source of tokens; without TLS it is not asked.
-      source: source ?? { getToken: async () => null },
-      options: {
-        allowInsecureConnection: !this.#secure,
-        retryOptions: { maxRetries: 0 },
-        userAgentOptions: { userAgentPrefix: 'imgkit' },
-        additionalPolicies: [{ policy: this.#bodies.policy, position: 'perRetry' }],
-      },
-    };
-  }
-
-  get #secure(): boolean {
-    return this.#settings.endpoint.startsWith('https:');
-  }
-
-  /** The SDK refuses to send tokens without TLS; to an emulator they are sent all the same. */
-  async #withoutTls(client: SdkClient): Promise<SdkClient> {
-    if (this.#secure) return client;
-    const source = await this.#source;
-    const { scope } = this.#settings;
-    client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-    if (source !== undefined)
-      client.pipeline.addPolicy({
-        name: 'imgkitBearerToken',
-        async sendRequest(request, next) {
-          request.headers.set('authorization', `Bearer ${await tokenFor(source, scope)}`);
-          return next(request);
-        },
-      });
-    return client;
-  }
-}
-
-/** What is made once for each key; what failed is tried again. */
-function remembered<T>(
-  known: Map<string, Promise<T>>,
-  key: string,
-  make: () => Promise<T>,
-): Promise<T> {
-  const found = known.get(key.toLowerCase());
-  if (found !== undefined) return found;
-  const made = make();
-  known.set(key.toLowerCase(), made);
-  made.catch(() => known.delete(key.toLowerCase()));
-  return made;
 }
 
 /** Where what has been sent can be looked at; nothing when it is done already. */
