@@ -65,7 +65,7 @@ export function toStatus(status: string): ResourceStatus {
 }
 
 /** Cinder writes its times in UTC, and doesn't say so. */
-export function toInstant(time: string): string {
+function toInstant(time: string): string {
   return new Date(/Z|[+-]\d\d:\d\d$/.test(time) ? time : `${time}Z`).toISOString();
 }
 
