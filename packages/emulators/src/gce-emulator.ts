@@ -16,7 +16,7 @@ import {
 } from './project-policies/project-policies-api.ts';
 import { createObjectStore } from './storage/object-store.ts';
 import { createStorageApi, isStoragePath } from './storage/storage-api.ts';
-import { providerHardware } from './gce/provider-hardware/hardware.ts';
+import { providerHardware } from './hardware/provider-hardware.ts';
 import { createProject, type Project, type World } from './gce/state.ts';
 
 /** A project that an emulator starts with. */

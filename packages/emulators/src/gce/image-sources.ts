@@ -1,7 +1,7 @@
 import { isJsonArray, objectOf, textOf, textsOf, type JsonObject } from '../control-plane/json.ts';
 import type { Call } from './call.ts';
 import { ApiError, invalid, notEmulated, resourceInUse, resourceNotReady } from './errors.ts';
-import type { HardwareImageSource } from './hardware.ts';
+import type { HardwareImageSource } from '../hardware/hardware.ts';
 import { useImage } from './image-use.ts';
 import { selfLink } from './links.ts';
 import type { Warning } from './operations.ts';

@@ -2,7 +2,7 @@ import type { EmulatorClock } from '../control-plane/clock.ts';
 import type { MutableJsonObject } from '../control-plane/json.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { alreadyExists, notFound } from './errors.ts';
-import type { Hardware } from './hardware.ts';
+import type { Hardware } from '../hardware/hardware.ts';
 import { policyOf, type IamDirectory, type Policy } from './iam.ts';
 import { selfLink } from './links.ts';
 import type { Location } from './locations.ts';

@@ -1,7 +1,7 @@
 import { isJsonArray, type Json, type JsonObject } from '../../control-plane/json.ts';
 import type { Call } from '../call.ts';
 import { invalid, resourceNotReady } from '../errors.ts';
-import type { HardwareDiskSource } from '../hardware.ts';
+import type { HardwareDiskSource } from '../../hardware/hardware.ts';
 import { useImage } from '../image-use.ts';
 import { selfLink } from '../links.ts';
 import { regionOf, type Location } from '../locations.ts';

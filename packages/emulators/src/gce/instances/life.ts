@@ -1,10 +1,11 @@
 import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plane/json.ts';
+import type { HardwareMachine } from '../../hardware/hardware.ts';
 import { attachedDisk, detach } from '../disks/attachments.ts';
 import { diskType, instanceType } from '../resources.ts';
 import type { Stored, World } from '../state.ts';
 import { timestamp } from '../values.ts';
 import { isExternal, isStopped, machineTypeOf, type InstanceRecord } from './instance-record.ts';
-import { effectiveMetadata, metadataOf } from './metadata.ts';
+import { effectiveMetadata, metadataOf, sshKeysOf } from './metadata.ts';
 import { madeUpAddress, setAddress } from './network-interfaces.ts';
 import { runTimeOf } from './scheduling.ts';
 import { inTurn } from './turns.ts';
@@ -39,12 +40,24 @@ async function power({ hardware }: World, record: InstanceRecord) {
     }),
     cpus: type?.cpus ?? 1,
     memoryMb: type?.memoryMb ?? 1024,
-    metadata: effectiveMetadata(
-      metadataOf({ metadata: project.commonMetadata }),
-      metadataOf(resource),
+    ...guestOf(
+      effectiveMetadata(metadataOf({ metadata: project.commonMetadata }), metadataOf(resource)),
     ),
     external: isExternal(record),
   });
+}
+
+/** What a guest is told: some of its metadata goes another way than as plain data. */
+function guestOf(
+  all: Readonly<Record<string, string>>,
+): Pick<HardwareMachine, 'authorizedKeys' | 'startupScript' | 'userData' | 'metadata'> {
+  const {
+    'ssh-keys': _,
+    'startup-script': startupScript,
+    'user-data': userData,
+    ...metadata
+  } = all;
+  return { authorizedKeys: sshKeysOf(all, Date.now()), startupScript, userData, metadata };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { ImgkitError, type Instances, type LaunchRequest } from '@imgkit/core';
 
-import type { Hardware, HardwareAddress, HardwareMachine } from '../hardware.ts';
-import { sshKeysOf } from '../instances/metadata.ts';
+import { createGuestCommands, type GuestCommands } from './guest-commands.ts';
+import type { Hardware, HardwareAddress, HardwareMachine } from './hardware.ts';
 import { openLoopbackAddress, type LoopbackAddress, type Target } from './loopback.ts';
 import { idOf, type ProviderThings } from './things.ts';
 
@@ -9,13 +9,16 @@ const mib = 2 ** 20;
 const graceMs = 90_000;
 const consoleBytes = 2 ** 20;
 
-/** What of a machine's metadata goes another way than as plain data. */
-const special = new Set(['ssh-keys', 'startup-script', 'user-data']);
-
 /** Real machines: the provider's, each behind a loopback address of its own. */
 export interface ProviderMachines extends Pick<
   Hardware,
-  'createInstance' | 'startInstance' | 'stopInstance' | 'deleteInstance' | 'console' | 'hostKeys'
+  | 'createInstance'
+  | 'startInstance'
+  | 'stopInstance'
+  | 'deleteInstance'
+  | 'run'
+  | 'console'
+  | 'hostKeys'
 > {
   /** Gives all addresses back. */
   close(): Promise<void>;
@@ -30,6 +33,9 @@ export function providerMachines(
 ): ProviderMachines {
   const { instances: ids, users } = things;
   const addresses = new Map<string, LoopbackAddress>();
+  let commands: Promise<GuestCommands> | undefined;
+  /** Asked for only where something needs it. */
+  const guestCommands = (): Promise<GuestCommands> => (commands ??= createGuestCommands());
 
   const reach = async (link: string, external: boolean): Promise<HardwareAddress> => {
     if (!external) return { natIp: undefined };
@@ -51,7 +57,10 @@ export function providerMachines(
   return {
     async createInstance(link, machine) {
       const request = launchRequest(things, link, machine, ports);
-      const { id } = await instancesOf(things).launch(request);
+      const authorizedKeys = [...machine.authorizedKeys];
+      if (machine.commands === true)
+        authorizedKeys.push({ user: 'root', publicKey: (await guestCommands()).publicKey });
+      const { id } = await instancesOf(things).launch({ ...request, authorizedKeys });
       ids.set(link, id);
       // An image of the boot disk is taken through the machine, which flushes it.
       if (machine.disks[0] !== undefined) users.set(machine.disks[0], link);
@@ -73,6 +82,10 @@ export function providerMachines(
       ids.delete(link);
       for (const [disk, user] of users) if (user === link) users.delete(disk);
     },
+    async run(link, script) {
+      const { host, port } = await instancesOf(things).endpoint(idOf(ids, link));
+      return (await guestCommands()).run({ host, port }, script);
+    },
     async console(link) {
       const id = ids.get(link);
       return id === undefined ? '' : instancesOf(things).console(id, { maxBytes: consoleBytes });
@@ -91,13 +104,13 @@ export function providerMachines(
 function launchRequest(
   things: ProviderThings,
   link: string,
-  { disks, cpus, memoryMb, metadata }: HardwareMachine,
+  machine: HardwareMachine,
   ports: readonly number[],
 ): LaunchRequest {
-  const [boot = '', ...others] = disks.map((disk) => idOf(things.disks, disk));
-  const { 'startup-script': startupScript, 'user-data': userData } = metadata;
+  const { cpus, memoryMb, startupScript, userData, metadata } = machine;
+  const [boot = '', ...others] = machine.disks.map((disk) => idOf(things.disks, disk));
   if (startupScript !== undefined && userData !== undefined) {
-    throw new ImgkitError('UNSUPPORTED', `${link} has startup-script and user-data`, {
+    throw new ImgkitError('UNSUPPORTED', `${link} has a startup script and user data`, {
       hint: 'A real machine of the emulator takes one of the two.',
     });
   }
@@ -106,10 +119,9 @@ function launchRequest(
     boot: { kind: 'disk', disk: boot },
     disks: others.map((disk) => ({ disk })),
     machineType: { cpus, memoryBytes: memoryMb * mib },
-    authorizedKeys: sshKeysOf(metadata, Date.now()),
     startupScript,
     userData,
-    metadata: Object.fromEntries(Object.entries(metadata).filter(([key]) => !special.has(key))),
+    metadata,
     ports,
     ephemeral: true,
   };

@@ -29,7 +29,8 @@ export function createThings(provider: Provider): ProviderThings {
     newName(link) {
       const last = link.slice(link.lastIndexOf('/') + 1);
       // The parts of a machine image are numbered, and names begin with a letter.
-      const name = /^[a-z]/.test(last) ? last : `part-${last}`;
+      const plain = last.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
+      const name = /^[a-z]/.test(plain) ? plain : `part-${plain}`;
       serial += 1;
       return `${name.slice(0, 40)}-${mark}-${serial}`;
     },

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { createMemoryProvider } from '@imgkit/core/testing';
 import { expect, it, onTestFinished } from 'vitest';
 
-import { providerDisks } from './disks.ts';
-import { providerImages } from './images.ts';
+import { providerDisks } from './provider-disks.ts';
+import { providerImages } from './provider-images.ts';
 import { createThings, idOf } from './things.ts';
 
 const mib = 2 ** 20;

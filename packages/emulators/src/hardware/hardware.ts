@@ -1,3 +1,5 @@
+import type { AuthorizedKey } from '@imgkit/core';
+
 /** What a real image is made of. Links are those of the emulator's resources: `projects/p/global/images/i`. */
 export type HardwareImageSource =
   | { readonly kind: 'image'; readonly link: string }
@@ -20,7 +22,9 @@ export interface HardwareImage {
 export type HardwareDiskSource =
   | { readonly kind: 'empty' }
   | { readonly kind: 'image'; readonly link: string }
-  | { readonly kind: 'snapshot'; readonly link: string };
+  | { readonly kind: 'snapshot'; readonly link: string }
+  /** Another disk, also one in use. */
+  | { readonly kind: 'disk'; readonly link: string };
 
 /** A machine to be launched. */
 export interface HardwareMachine {
@@ -28,8 +32,15 @@ export interface HardwareMachine {
   readonly disks: readonly string[];
   readonly cpus: number;
   readonly memoryMb: number;
-  /** What its guest is told: `ssh-keys`, `startup-script`, `user-data`, and whatever else. */
+  /** Who may log in. */
+  readonly authorizedKeys: readonly AuthorizedKey[];
+  readonly startupScript?: string | undefined;
+  /** User data for cloud-init. */
+  readonly userData?: string | undefined;
+  /** What else its guest is told. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Whether scripts can be run in its guest; see {@link Hardware.run}. */
+  readonly commands?: boolean | undefined;
   /** Whether it has an address for the outside. */
   readonly external: boolean;
 }
@@ -38,6 +49,12 @@ export interface HardwareMachine {
 export interface HardwareAddress {
   /** The address where its port 22 answers; undefined when it has none. */
   readonly natIp: string | undefined;
+}
+
+/** What a script in a guest gave. */
+export interface HardwareOutput {
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /** The real things behind the resources of a control plane. Without hardware, resources are only said to exist. */
@@ -71,6 +88,8 @@ export interface Hardware {
   readonly stopInstance: (link: string, graceful: boolean) => Promise<void>;
   /** Deletes a machine, and not its disks. Deleting what is gone succeeds. */
   readonly deleteInstance: (link: string) => Promise<void>;
+  /** Runs a script in the guest of a machine that runs, as root. */
+  readonly run: (link: string, script: string) => Promise<HardwareOutput>;
   /** Everything it printed on its serial port, as far as it is kept. */
   readonly console: (link: string) => Promise<string>;
   /** The SSH host keys it is known to have, as lines in OpenSSH's format. */

@@ -1,6 +1,6 @@
 import { ImgkitError, type ImageSource } from '@imgkit/core';
 
-import type { Hardware, HardwareImageSource } from '../hardware.ts';
+import type { Hardware, HardwareImageSource } from './hardware.ts';
 import { idOf, type ProviderThings } from './things.ts';
 
 /** Real images: the provider's. */

@@ -1,10 +1,10 @@
 import { ImgkitError, type Provider } from '@imgkit/core';
 
-import type { Hardware } from '../hardware.ts';
-import { providerDisks } from './disks.ts';
-import { providerImages } from './images.ts';
+import type { Hardware } from './hardware.ts';
+import { providerDisks } from './provider-disks.ts';
+import { providerImages } from './provider-images.ts';
 import { openLoopbackAddress } from './loopback.ts';
-import { providerMachines } from './machines.ts';
+import { providerMachines } from './provider-machines.ts';
 import { createThings } from './things.ts';
 
 /** Hardware that an imgkit provider gives. */

@@ -1,6 +1,6 @@
 import { ImgkitError, type DiskSource, type Disks, type Snapshots } from '@imgkit/core';
 
-import type { Hardware, HardwareDiskSource } from '../hardware.ts';
+import type { Hardware, HardwareDiskSource } from './hardware.ts';
 import { idOf, type ProviderThings } from './things.ts';
 
 /** Real disks and snapshots: the provider's. */
@@ -10,6 +10,19 @@ export function providerDisks(
   const { disks, snapshots, provider } = things;
   return {
     async createDisk(link, source, sizeBytes) {
+      if (source.kind === 'disk') {
+        // Taken through a snapshot, which also works while a machine uses it.
+        const between = await snapshotsOf(things).create({
+          name: things.newName(link),
+          disk: idOf(disks, source.link),
+        });
+        const copy = { kind: 'snapshot', snapshot: between.id } as const;
+        const name = things.newName(link);
+        const { id } = await disksOf(things).create({ name, source: copy, sizeBytes });
+        disks.set(link, id);
+        await snapshotsOf(things).delete(between.id);
+        return;
+      }
       const request = { name: things.newName(link), source: sourceOf(things, source), sizeBytes };
       const { id } = await disksOf(things).create(request);
       disks.set(link, id);
@@ -34,7 +47,10 @@ export function providerDisks(
   };
 }
 
-function sourceOf(things: ProviderThings, source: HardwareDiskSource): DiskSource {
+function sourceOf(
+  things: ProviderThings,
+  source: Exclude<HardwareDiskSource, { readonly kind: 'disk' }>,
+): DiskSource {
   switch (source.kind) {
     case 'empty':
       return { kind: 'empty' };
