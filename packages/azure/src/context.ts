@@ -16,6 +16,7 @@ import { apiError } from './errors.ts';
 import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
 import { formatId, type ResourceId, type ResourceType } from './resource-id.ts';
 import type { AzureSettings } from './settings.ts';
+import type { BlobUploads } from './transfer/blob-uploads.ts';
 
 /** What a capability goes on with when it is given a token: the rest of the work that the call began. */
 type Resume = (token: OperationToken, control: OperationControl) => Promise<unknown>;
@@ -28,6 +29,8 @@ export interface AzureContextParts {
   readonly client: AzureClient;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Uploads disk files; nothing where no storage account is named for them. */
+  readonly uploads?: BlobUploads | undefined;
 }
 
 const [firstDelay, longestDelay] = [200, 10_000];
@@ -38,14 +41,16 @@ export class AzureContext extends ProviderCalls {
   readonly client: AzureClient;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly uploads: BlobUploads | undefined;
   readonly #resumes = new Map<string, Resume>();
 
-  constructor({ provider, settings, client, logger, clock }: AzureContextParts) {
+  constructor({ provider, settings, client, logger, clock, uploads }: AzureContextParts) {
     super(provider, located);
     this.settings = settings;
     this.client = client;
     this.logger = logger;
     this.clock = clock;
+    this.uploads = uploads;
   }
 
   /** The id of a resource in the provider's own resource group. */

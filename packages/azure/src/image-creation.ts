@@ -16,8 +16,9 @@ import { checkRequest, type AzureImageOptions } from './image-request.ts';
 import { ownOf, statusOf } from './mapping.ts';
 import { sameName } from './names.ts';
 import type { OperationToken } from './operation-token.ts';
-import { prepareSource } from './sources.ts';
+import { blobProfile, prepareSource } from './sources.ts';
 import { keyDigest } from './tags.ts';
+import { isGone } from './transfer/page-blob.ts';
 import { versionBody } from './version-body.ts';
 import { chooseNumber, compareNumbers, formatNumber, parseNumber } from './version-number.ts';
 import { awaitVersion, locateVersion, readImage, removeVersion, versionsOf } from './versions.ts';
@@ -33,7 +34,12 @@ interface Place {
 }
 
 /** What a token of `images.create` says beside the version: the image's name, and its maker. */
-const restSchema = z.strictObject({ name: z.string(), key: z.string() });
+const restSchema = z.strictObject({
+  name: z.string(),
+  key: z.string(),
+  /** Whether its source was uploaded for it, and is to be removed when it stands. */
+  uploaded: z.boolean().default(false),
+});
 
 /**
  * Makes an image once: the same key gives the same one, in every process, however the first try ended. Azure's PUT
@@ -47,12 +53,19 @@ export async function createImage(
   const options = checkRequest(request);
   const { name, family } = request;
   const key = keyDigest(request.idempotencyKey ?? randomUUID());
-  const body = versionBody(context, request, options, key);
-  const { storageProfile, facts } = await prepareSource(context, request.source, options, control);
+  // Looks at the request before anybody is asked.
+  versionBody(context, request, options, key);
+  const { facts, file, ...source } = await prepareSource(context, request.source, options, control);
+  const { uploads } = context;
+  const body = versionBody(context, request, options, key, file?.diskSize);
   const standalone = family === undefined;
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
     const place = await findPlace(context, request, options, key, control);
-    const token = tokenOf('images.create', null, place.id, { name, key });
+    const token = tokenOf('images.create', null, place.id, {
+      name,
+      key,
+      uploaded: file !== undefined,
+    });
     if (place.standing !== undefined) {
       if (mustReplace(place, key, options)) {
         await removeVersion(context, place.id, control);
@@ -64,12 +77,20 @@ export async function createImage(
     const need = { name: place.definition, standalone, facts, options, architecture };
     try {
       await ensureDefinition(context, need, control);
+      const storageProfile =
+        file === undefined || uploads === undefined
+          ? source.storageProfile
+          : blobProfile(await uploads.upload(file, key, request, control), uploads.accountId);
       const operation = await context.client.put(place.id, { ...body, storageProfile }, control);
       return await finishImage(context, { ...token, operation: operation ?? null }, control);
     } catch (error) {
       if (mayBeginAnew(error)) continue;
       const pending = ImgkitError.is(error, 'PENDING');
       if (standalone && !pending) await removeStandaloneDefinition(context, place.definition, {});
+      if (file !== undefined && !mayGoOn(error, request))
+        await uploads?.discard(name, key).catch((left: unknown) => {
+          context.logger.warn('what was uploaded is left', { name, reason: String(left) });
+        });
       throw error;
     }
   }
@@ -99,6 +120,7 @@ async function finishImage(
 ): Promise<Image> {
   const version = await awaitVersion(context, token, control);
   const rest = restSchema.safeParse(token.rest).data;
+  if (rest?.uploaded === true) await context.uploads?.finish(rest.name, rest.key);
   const [, definition = ''] = locateVersion(token.target).names;
   if (rest === undefined) return readImage(context, token.target);
   const own = ownOf(version);
@@ -207,8 +229,19 @@ function taken(name: string, id: string, failed = false): ImgkitError {
   );
 }
 
+/** Whether an upload may go on after an error: nobody has said no, and it can be found again. */
+function mayGoOn(error: unknown, { idempotencyKey }: CreateImageRequest): boolean {
+  if (ImgkitError.is(error, 'PENDING')) return true;
+  const passing = (['UNAVAILABLE', 'RATE_LIMITED', 'TIMEOUT'] as const).some((code) =>
+    ImgkitError.is(error, code),
+  );
+  return passing && idempotencyKey !== undefined;
+}
+
 /** Whether an error says that somebody else changed the same things: then it is looked at again. */
 function mayBeginAnew(error: unknown): boolean {
+  // Another process has made the same image of the same upload, and removed it.
+  if (isGone(error)) return true;
   if (ImgkitError.is(error, 'FAILED_PRECONDITION'))
     return error.providerCode === 'Conflict' || error.providerCode === 'PropertyChangeNotAllowed';
   return ImgkitError.is(error, 'NOT_FOUND') && error.providerCode === 'ParentResourceNotFound';

@@ -1,6 +1,12 @@
 export type { AzureDiskOptions } from './disks.ts';
 export type { AzureImageOptions, AzureTargetRegion } from './image-request.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';
-export type { AzureCredentials, AzureOptions, AzureTokenSource } from './options.ts';
+export type {
+  AzureCredentials,
+  AzureOptions,
+  AzureStorageCredentials,
+  AzureStorageOptions,
+  AzureTokenSource,
+} from './options.ts';
 export { azure } from './plugin.ts';
 export type { AzureSnapshotOptions } from './snapshots.ts';

@@ -26,6 +26,12 @@ import { fromTags, readOwn, type OwnTags } from './tags.ts';
 
 const gib = 2 ** 30;
 
+/** The size of the disk of a version, in bytes: as its maker counted it, or in Azure's GiB. */
+function diskSizeOf(version: WireObject, { size }: OwnTags): number {
+  const disk = object(object(version, 'storageProfile'), 'osDiskImage');
+  return Number(size) || (number(disk, 'sizeInGB') ?? 0) * gib;
+}
+
 /** An image version of Azure as its SDK gives it: what `image.native` is. */
 export interface AzureImageVersion {
   readonly id: string;
@@ -144,8 +150,7 @@ export function toImage(
     status: statusOf(version),
     deprecation: toDeprecation(own, provider, gallery),
     createdAt: createdAt ?? new Date(0).toISOString(),
-    diskSizeBytes:
-      (number(object(object(version, 'storageProfile'), 'osDiskImage'), 'sizeInGB') ?? 0) * gib,
+    diskSizeBytes: diskSizeOf(version, own),
     architecture: toArchitecture(definition),
     labels: tags,
     description: own.description,

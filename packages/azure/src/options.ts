@@ -31,6 +31,27 @@ export type AzureCredentials =
   /** No credentials at all: for emulators. */
   | { readonly kind: 'none' };
 
+/** How the provider may use a storage account. */
+export type AzureStorageCredentials =
+  /** By one of the account's keys. */
+  | { readonly kind: 'key'; readonly key: string }
+  /** By a shared access signature that lets it read, write, delete and list in the container. */
+  | { readonly kind: 'sas'; readonly sas: string };
+
+/** The storage account that disk files are uploaded to on their way into an image. */
+export interface AzureStorageOptions {
+  /** Its name, or the address of its blob service: `https://acme.blob.core.windows.net`, or that of an Azurite. */
+  readonly account: string;
+  /** The container in it, which must stand; `imgkit` by default. */
+  readonly container?: string | undefined;
+  /** Its ARM id, where it isn't in the provider's own resource group. */
+  readonly accountId?: string | undefined;
+  /** By what it is used; by default, the provider's own credentials: they need the role Storage Blob Data Contributor. */
+  readonly credentials?: AzureStorageCredentials | undefined;
+  /** Keeps what was uploaded when its image stands; by default it is removed. */
+  readonly keepUploads?: boolean | undefined;
+}
+
 /** How the Azure provider is set up. */
 export interface AzureOptions {
   /** The id of the subscription it works in; `$AZURE_SUBSCRIPTION_ID` by default. */
@@ -53,6 +74,8 @@ export interface AzureOptions {
   readonly publisher?: string | undefined;
   /** What a grant reaches: the image's `family` (its definition), the default, or the whole `gallery`. */
   readonly shareBy?: 'family' | 'gallery' | undefined;
+  /** Where disk files of this machine are uploaded to. Without it, none can be. */
+  readonly storage?: AzureStorageOptions | undefined;
   /**
    * How long a call waits for Azure, in milliseconds; without end by default. A wait that runs out rejects with
    * `PENDING` and a token: Azure goes on.
@@ -106,5 +129,31 @@ export const azureOptions = z.strictObject({
     .regex(/^[A-Za-z0-9](?:[\w.-]{0,126}[A-Za-z0-9_])?$/, 'must be a publisher')
     .optional(),
   shareBy: z.enum(['family', 'gallery']).optional(),
+  storage: z
+    .strictObject({
+      account: z.union([
+        z.string().regex(/^[a-z0-9]{3,24}$/),
+        z.url({ protocol: /^https?$/ }).refine((address) => !address.includes('?')),
+      ]),
+      container: z
+        .string()
+        .regex(/^(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/, 'must be the name of a container')
+        .optional(),
+      accountId: z.string().startsWith('/subscriptions/').optional(),
+      credentials: z
+        .discriminatedUnion('kind', [
+          z.strictObject({
+            kind: z.literal('key'),
+            key: z.base64('must be a key of the account').min(1),
+          }),
+          z.strictObject({
+            kind: z.literal('sas'),
+            sas: z.string().regex(/(?:^|[?&])sig=/, 'must be a shared access signature'),
+          }),
+        ])
+        .optional(),
+      keepUploads: z.boolean().optional(),
+    })
+    .optional(),
   maxWaitMs: z.number().positive().optional(),
 });

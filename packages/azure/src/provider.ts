@@ -9,6 +9,7 @@ import {
 } from '@imgkit/core';
 
 import { SdkAzureClient } from './api/azure-client.ts';
+import { createTokenSource } from './api/credentials.ts';
 import type { AzureClient } from './client.ts';
 import { AzureContext } from './context.ts';
 import { AzureDeprecation } from './deprecation.ts';
@@ -21,6 +22,10 @@ import { formatId } from './resource-id.ts';
 import type { AzureSettings } from './settings.ts';
 import { AzureSharing } from './sharing.ts';
 import { AzureSnapshots } from './snapshots.ts';
+import { AzureTransfer } from './transfer.ts';
+import { BlobContainer } from './transfer/blob-container.ts';
+import { BlobUploads } from './transfer/blob-uploads.ts';
+import { imagesAndUploads } from './transfer/uploaded-blobs.ts';
 
 /** What core gives a provider to work with. */
 export interface AzureSurroundings {
@@ -42,6 +47,7 @@ export const partNames = [
   'disks',
   'snapshots',
   'limits',
+  'transfer',
 ] as const satisfies readonly (keyof ProviderParts)[];
 
 /** What of the contract this provider has. */
@@ -56,9 +62,10 @@ export function createClient(settings: AzureSettings, { retrier }: AzureSurround
 export function createParts(
   settings: AzureSettings,
   client: AzureClient,
-  { name: provider, clock, logger }: AzureSurroundings,
+  { name: provider, clock, logger, retrier }: AzureSurroundings,
 ): AzureParts {
-  const context = new AzureContext({ provider, settings, client, clock, logger });
+  const uploads = createUploads(settings, retrier);
+  const context = new AzureContext({ provider, settings, client, clock, logger, uploads });
   const images = new AzureImages(context);
   const disks = new AzureDisks(context);
   const snapshots = new AzureSnapshots(context);
@@ -70,7 +77,12 @@ export function createParts(
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),
     limits: new AzureLimits(context),
-    owned: ownedResources(provider, { disk: disks, snapshot: snapshots, image: images }),
+    transfer: new AzureTransfer(context, images),
+    owned: ownedResources(provider, {
+      disk: disks,
+      snapshot: snapshots,
+      image: imagesAndUploads(context, images),
+    }),
     connection: {
       project: settings.subscription,
       check: (options) => checkGallery(context, options),
@@ -78,6 +90,13 @@ export function createParts(
       resume: (token, options) => context.resume(token, options),
     },
   };
+}
+
+function createUploads(settings: AzureSettings, retrier: Retrier): BlobUploads | undefined {
+  const { storage } = settings;
+  if (storage === undefined) return undefined;
+  const tokens = () => createTokenSource(settings);
+  return new BlobUploads({ storage, container: new BlobContainer({ storage, retrier, tokens }) });
 }
 
 /** Checks that the gallery is there and may be read. */

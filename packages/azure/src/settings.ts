@@ -2,6 +2,7 @@ import { ImgkitError } from '@imgkit/core';
 
 import type { AzureCredentials, AzureOptions } from './options.ts';
 import { regionName } from './regions.ts';
+import { storageSettings, type StorageSettings } from './transfer/storage-settings.ts';
 
 /** {@link AzureOptions} with every default filled in. */
 export interface AzureSettings {
@@ -21,20 +22,25 @@ export interface AzureSettings {
   readonly publisher: string;
   readonly shareBy: 'family' | 'gallery';
   readonly maxWaitMs: number;
+  /** Where disk files go; nothing where none can be uploaded. */
+  readonly storage: StorageSettings | undefined;
 }
 
 /** https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud */
 const clouds = {
   public: {
     endpoint: 'https://management.azure.com',
+    blobs: 'blob.core.windows.net',
     authority: 'https://login.microsoftonline.com',
   },
   'us-government': {
     endpoint: 'https://management.usgovcloudapi.net',
+    blobs: 'blob.core.usgovcloudapi.net',
     authority: 'https://login.microsoftonline.us',
   },
   china: {
     endpoint: 'https://management.chinacloudapi.cn',
+    blobs: 'blob.core.chinacloudapi.cn',
     authority: 'https://login.chinacloudapi.cn',
   },
 } as const;
@@ -55,21 +61,27 @@ export function settings(
   const local = endpoint.startsWith('http:');
   const location = regionName(needed('location', options.location, 'AZURE_LOCATION', environment));
   const regions = (options.targetRegions ?? []).map(regionName);
+  const subscription = needed(
+    'subscription',
+    options.subscription,
+    'AZURE_SUBSCRIPTION_ID',
+    environment,
+  );
+  const resourceGroup = needed(
+    'resourceGroup',
+    options.resourceGroup,
+    'AZURE_RESOURCE_GROUP',
+    environment,
+  );
+  const { blobs } = cloud;
+  const storage =
+    options.storage && storageSettings(options.storage, { subscription, resourceGroup, blobs });
   return {
-    subscription: needed(
-      'subscription',
-      options.subscription,
-      'AZURE_SUBSCRIPTION_ID',
-      environment,
-    ),
-    resourceGroup: needed(
-      'resourceGroup',
-      options.resourceGroup,
-      'AZURE_RESOURCE_GROUP',
-      environment,
-    ),
+    subscription,
+    resourceGroup,
     gallery: needed('gallery', options.gallery, 'AZURE_GALLERY', environment),
     location,
+    storage,
     credentials: options.credentials ?? { kind: local ? 'none' : 'default' },
     endpoint,
     scope: `${local ? cloud.endpoint : endpoint}/.default`,

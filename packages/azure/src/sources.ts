@@ -11,6 +11,7 @@ import {
   parseResourceId,
   type ResourceType,
 } from './resource-id.ts';
+import { inspectDisk, type DiskFile } from './transfer/disk-file.ts';
 
 /** What a new version is made of. */
 export interface PreparedSource {
@@ -18,6 +19,8 @@ export interface PreparedSource {
   readonly storageProfile: WireObject;
   /** What is known of it, for the definition. */
   readonly facts: SourceFacts;
+  /** The disk file of this machine that is to be uploaded first; its blob is the source then. */
+  readonly file?: DiskFile | undefined;
 }
 
 /** What a source tells of the machines that it was made on. */
@@ -52,7 +55,7 @@ export async function prepareSource(
       if (source.image.provider !== context.provider) throw noSource('an image', source.image.id);
       return fromImage(context, source.image.id, options);
     case 'file':
-      return fromBlob(source.file, storageAccountId);
+      return fromFile(context, source.file, storageAccountId);
     default:
       throw new ImgkitError('UNSUPPORTED', `no image can be made of this here: ${source?.kind}`, {
         hint: `Make it of one of these: ${sourceKinds.join(', ')}.`,
@@ -118,20 +121,35 @@ async function fromImage(
   };
 }
 
-/** A fixed VHD in a page blob. */
-function fromBlob(uri: string, storageAccountId: string | undefined): PreparedSource {
-  const url = URL.parse(uri);
-  if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
-    throw invalid(
-      `"${uri}" isn't the address of a blob`,
-      'Upload the disk as a fixed VHD to a page blob, and give its address: https://….blob.core.windows.net/vhds/web.vhd.',
+/** A fixed VHD in a page blob is read where it is; a file of this machine is looked at, and uploaded later. */
+async function fromFile(
+  { uploads }: AzureContext,
+  file: string,
+  storageAccountId: string | undefined,
+): Promise<PreparedSource> {
+  if (/^https?:\/\//i.test(file)) {
+    if (storageAccountId === undefined)
+      throw invalid(
+        'nobody says which storage account the blob is in',
+        'Say it: providerOptions: { storageAccountId: "/subscriptions/…/storageAccounts/…" }.',
+      );
+    return { storageProfile: blobProfile(file, storageAccountId), facts: {} };
+  }
+  if (uploads === undefined)
+    throw new ImgkitError(
+      'FAILED_PRECONDITION',
+      `${file} can't be uploaded: there is no storage account`,
+      {
+        resource: file,
+        hint: 'Say which one takes uploads: azure({ storage: { account: "acmeimages" } }). Or give the address of a fixed VHD in a page blob.',
+      },
     );
-  if (storageAccountId === undefined)
-    throw invalid(
-      'nobody says which storage account the blob is in',
-      'Say it: providerOptions: { storageAccountId: "/subscriptions/…/storageAccounts/…" }.',
-    );
-  return { storageProfile: { osDiskImage: { source: { uri, storageAccountId } } }, facts: {} };
+  return { storageProfile: {}, facts: {}, file: await inspectDisk(file) };
+}
+
+/** The storage profile of a version that is made of a blob. */
+export function blobProfile(uri: string, storageAccountId: string): WireObject {
+  return { osDiskImage: { source: { uri, storageAccountId } } };
 }
 
 /** What a definition says of security. */

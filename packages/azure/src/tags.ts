@@ -22,6 +22,8 @@ export const ownTags = {
   deprecated: 'imgkit-deprecated-on',
   obsolete: 'imgkit-obsolete-on',
   deleted: 'imgkit-deleted-on',
+  /** The size of its disk in bytes, which Azure itself counts in GiB. */
+  size: 'imgkit-size',
   /** What it is, in words: versions have no field for it. */
   description: 'imgkit-description',
 } as const;

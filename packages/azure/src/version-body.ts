@@ -12,12 +12,14 @@ import { toTags } from './tags.ts';
  * is said outright.
  *
  * @param key - The digest of the key it is made with.
+ * @param size - The size of its disk in bytes, where that is known.
  */
 export function versionBody(
   context: AzureContext,
   request: CreateImageRequest,
   options: AzureImageOptions,
   key: string,
+  size?: number,
 ): WireObject {
   const { name, family, version, staged, description, labels, deprecation } = request;
   const published = family !== undefined && staged !== true;
@@ -31,6 +33,7 @@ export function versionBody(
     key,
     version,
     description,
+    size: size === undefined ? undefined : String(size),
     standalone: family === undefined ? 'true' : undefined,
     published: published ? context.now() : undefined,
     ...(deprecation === undefined

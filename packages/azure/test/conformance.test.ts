@@ -1,14 +1,17 @@
 import { describeProvider } from '@imgkit/core/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 
-import { otherSubscription, source, startAzure } from './emulated-azure.ts';
+import { startAzurite } from './azurite.ts';
+import { otherSubscription, source, startAzure, storageOf } from './emulated-azure.ts';
 
 // Two processes of one subscription, and another subscription, on one emulator: the tests don't meet each other.
-const cloud = await startAzure({ pageSize: 2 });
+const azurite = await startAzurite('vhds');
+const cloud = await startAzure({ pageSize: 2, blobs: azurite });
 const { emulator } = cloud;
+const storage = storageOf(azurite);
 const [provider, other, consumer] = await Promise.all([
-  cloud.provider(),
-  cloud.provider(),
+  cloud.provider({ storage }),
+  cloud.provider({ storage }),
   cloud.provider({ subscription: otherSubscription }),
 ]);
 const listings = new Set([
@@ -18,7 +21,10 @@ const listings = new Set([
 const pageRequests = (): number =>
   emulator.requests.filter(({ rpc = '' }) => listings.has(rpc)).length;
 
-afterAll(() => cloud[Symbol.asyncDispose]());
+afterAll(async () => {
+  await cloud[Symbol.asyncDispose]();
+  await azurite[Symbol.asyncDispose]();
+});
 
 await describeProvider({
   it,

@@ -16,7 +16,8 @@ import {
   type AzureEmulatorOptions,
 } from '@imgkit/emulators';
 
-import { azure, type AzureOptions } from '../src/index.ts';
+import { azure, type AzureOptions, type AzureStorageOptions } from '../src/index.ts';
+import type { Azurite } from './azurite.ts';
 
 /** The subscriptions of the tests. */
 export const subscription = '00000000-0000-0000-0000-000000000001';
@@ -37,6 +38,15 @@ export const blobSource = {
   source: { kind: 'file', file: blob },
   providerOptions: { storageAccountId },
 } as const;
+
+/** Uploads go to the container `vhds` of an Azurite. */
+export function storageOf({ endpoint, key }: Azurite) {
+  return {
+    account: endpoint,
+    container: 'vhds',
+    credentials: { kind: 'key', key },
+  } as const satisfies AzureStorageOptions;
+}
 
 /** The time of this machine, on which nobody waits long: the emulator's operations are quick. */
 const hastyClock: Clock = {

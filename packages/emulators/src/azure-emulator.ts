@@ -11,6 +11,7 @@ import { createRateCounter, type AzureRate } from './azure/rates.ts';
 import { idKey } from './azure/resource-id.ts';
 import { upgradeAutomatically } from './azure/scale-sets/scale-sets.ts';
 import { newResource, Resources, type World } from './azure/state.ts';
+import { BlobAccount, type EmulatedBlobs } from './azure/storage/blob-account.ts';
 
 /** What an emulated operation of Azure is, for those who say how long it takes. */
 export interface EmulatedArmOperation {
@@ -48,6 +49,11 @@ export interface AzureEmulatorOptions {
   readonly pageSize?: number | undefined;
   /** Limits other than Azure's, by what it calls them: `{ CreateUpdateGallery: { per3Minutes: 2, per30Minutes: 9 } }`. */
   readonly rates?: Readonly<Record<string, AzureRate>> | undefined;
+  /**
+   * Where blobs are: an Azurite, or an account of Azure Storage. Then they are looked at, as Azure does: what isn't the
+   * fixed VHD of a page blob is refused. Without it, there are only those of `addBlob`.
+   */
+  readonly blobs?: EmulatedBlobs | undefined;
   /** Its time; this machine's by default. */
   readonly clock?: EmulatorClock | undefined;
 }
@@ -86,7 +92,7 @@ export interface AzureEmulator extends AsyncDisposable {
    * ```
    */
   seed(id: string, body: JsonObject): void;
-  /** Makes a page blob that an image version can be made of; its size is in bytes. */
+  /** Says that there is a page blob that an image version can be made of, with a disk of so many bytes. */
   addBlob(uri: string, sizeBytes: number): void;
   /** Puts an image into the marketplace, in every region. */
   addMarketplaceImage(image: EmulatedMarketplaceImage): void;
@@ -156,6 +162,7 @@ export async function startAzureEmulator(
     marketplace: new Map(),
     acceptedTerms: new Set(),
     tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
+    storage: options.blobs && new BlobAccount(options.blobs),
     rates: createRateCounter(clock, options.rates),
     unhealthy: new Set(),
     watchers: new Set(),
@@ -210,7 +217,6 @@ export async function startAzureEmulator(
       if (healthy) world.unhealthy.delete(idKey(id));
       else world.unhealthy.add(idKey(id));
     },
-    addBlob: (uri, sizeBytes) => void world.blobs.set(uri, sizeBytes),
     addMarketplaceImage(image) {
       const { publisher, offer, sku, version } = image;
       world.marketplace.set(marketplaceKey([publisher, offer, sku, version]), image);
@@ -218,6 +224,7 @@ export async function startAzureEmulator(
     acceptTerms({ publisher, product, name }) {
       world.acceptedTerms.add(marketplaceKey([publisher, product, name]));
     },
+    addBlob: (uri, diskSize) => void world.blobs.set(uri, { diskSize }),
     close,
     [Symbol.asyncDispose]: close,
   };

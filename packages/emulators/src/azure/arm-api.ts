@@ -8,6 +8,7 @@ import { ArmError, errorAnswer, notFound } from './errors.ts';
 import type { Route } from './route.ts';
 import { operationPath, routes } from './routes.ts';
 import type { World } from './state.ts';
+import { lookAtBlobs } from './storage/known-blobs.ts';
 
 /** Azure Resource Manager: finds the method, checks the request, and lets the handler answer. */
 export function createArmApi(world: World, violations: Violation[]): Api {
@@ -103,6 +104,7 @@ async function carryOut(
   permit(world, caller, route.action, path);
   const headers = world.rates.count(subscription, route.rate);
   const origin = `http://${request.headers.host ?? 'localhost'}`;
+  if (world.storage !== undefined) await lookAtBlobs(world.storage, world.blobs, body);
   const answer = route.handler(
     new Call({
       world,

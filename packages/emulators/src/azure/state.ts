@@ -11,6 +11,8 @@ import type { OperationRecord } from './operations.ts';
 import type { RateCounter } from './rates.ts';
 import type { MemberRecord, ScaleSetRecord } from './scale-sets/records.ts';
 import { idKey, isOfType, parseArmId } from './resource-id.ts';
+import type { BlobAccount } from './storage/blob-account.ts';
+import type { KnownBlob } from './storage/known-blobs.ts';
 
 /** Everything an emulated Azure knows. */
 export interface World {
@@ -20,8 +22,6 @@ export interface World {
   /** The role assignments, by the key of their id. */
   readonly assignments: Map<string, RoleAssignment>;
   readonly operations: Map<string, OperationRecord>;
-  /** The sizes of page blobs, in bytes, by address. */
-  readonly blobs: Map<string, number>;
   /** What was deleted and can be had back, by the key of its id. */
   readonly softDeleted: Map<string, SoftDeleted>;
   /** The images of the marketplace, by the key of their names. */
@@ -30,6 +30,10 @@ export interface World {
   readonly acceptedTerms: Set<string>;
   /** The tenant of all subscriptions. */
   readonly tenant: string;
+  /** What is known of page blobs, by address. */
+  readonly blobs: Map<string, KnownBlob>;
+  /** Where blobs are; without it, they are only said to be. */
+  readonly storage: BlobAccount | undefined;
   readonly rates: RateCounter;
   /** The keys of the ids of machines that aren't well, and of images whose machines aren't. */
   readonly unhealthy: Set<string>;

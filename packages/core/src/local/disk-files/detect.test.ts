@@ -36,6 +36,7 @@ describe('what a disk is', () => {
     ['vpc', 'subformat=fixed,force_size', 'vpc'],
     ['vmdk', 'subformat=monolithicSparse', 'vmdk'],
     ['vmdk', 'subformat=streamOptimized', 'vmdk'],
+    ['vhdx', '', 'vhdx'],
   ])('is told by its content: %s %s', async (format, options, expected) => {
     const path = await create(format, options);
     const misleading = `${path}.iso`;
@@ -142,7 +143,7 @@ describe('what is no disk', () => {
     ['empty', Buffer.alloc(0), /^INVALID_ARGUMENT: .*is empty/],
     ['not whole sectors', Buffer.alloc(700, 1), /^INVALID_ARGUMENT: .*not a whole number/],
     ['gzip', Buffer.from('\x1f\x8b'.padEnd(512), 'latin1'), /^UNSUPPORTED: .*gzip/],
-    ['VHDX', Buffer.from('vhdxfile'.padEnd(512)), /^UNSUPPORTED: .*VHDX/],
+    ['LUKS', Buffer.from('LUKS\xba\xbe'.padEnd(512), 'latin1'), /^UNSUPPORTED: .*LUKS/],
     ['qcow2 cut off', Buffer.from('QFI\xfb\0\0\0\x03', 'latin1'), /^INVALID_ARGUMENT: .*cut off/],
   ] as const)('is refused: %s', async (_name, content, message) => {
     const path = join(await scratch(), 'file');

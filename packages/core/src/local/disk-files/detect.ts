@@ -47,6 +47,7 @@ const names: Readonly<Record<QemuDiskFormat, string>> = {
   qcow2: 'a qcow2 disk',
   vpc: 'a VHD disk',
   vmdk: 'a VMDK disk',
+  vhdx: 'a VHDX disk',
 };
 
 async function detect(file: FileHandle, size: number, path: string): Promise<QemuDiskFormat> {
@@ -58,6 +59,8 @@ async function detect(file: FileHandle, size: number, path: string): Promise<Qem
   if (/^# ?disk descriptorfile/i.test(head.toString('latin1', 0, 64)))
     throw refuse(path, 'is a VMDK descriptor whose data is in other files', importSparse);
   if (magic === 'conectix') return checkVhd(head, path);
+  // QEMU reads none that needs a parent.
+  if (magic === 'vhdxfile') return 'vhdx';
   for (const [known, name] of unsupported) if (magic.startsWith(known)) throw unread(path, name);
   if (head.length > 68 && head.readUInt32LE(64) === 0xbeda107f) throw unread(path, 'VDI');
   // A fixed VHD is a raw disk with a footer; old writers left out the footer's last byte.
@@ -75,7 +78,6 @@ async function detect(file: FileHandle, size: number, path: string): Promise<Qem
 }
 
 const unsupported: readonly (readonly [string, string])[] = [
-  ['vhdxfile', 'VHDX'],
   ['COWD', 'a VMDK of ESX'],
   ['LUKS\xba\xbe', 'an encrypted LUKS disk'],
   ['\x1f\x8b', 'a gzip file'],
@@ -162,6 +164,6 @@ function refuse(path: string, what: string, hint?: string): ImgkitError {
 function unread(path: string, what: string): ImgkitError {
   return new ImgkitError('UNSUPPORTED', `${path} is ${what}, which is not read`, {
     resource: path,
-    hint: 'Supported: raw, qcow2, VHD (fixed and dynamic) and VMDK (monolithicSparse and streamOptimized).',
+    hint: 'Supported: raw, qcow2, VHD (fixed and dynamic), VHDX and VMDK (monolithicSparse and streamOptimized).',
   });
 }

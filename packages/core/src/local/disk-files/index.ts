@@ -26,4 +26,4 @@ export {
 export { requireSpace, type FreeSpace } from './space.ts';
 export { writeSparse, type WriteOptions } from './sparse-file.ts';
 export { runTool, searchPath, type ToolOptions } from './tool.ts';
-export { alignedVhdSize, vhdFooter } from './vhd.ts';
+export { alignedVhdSize, appendVhdFooter, readFixedVhd, vhdFooter, type FixedVhd } from './vhd.ts';

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { runTool } from './tool.ts';
 
 /** The formats that qemu-img reads and writes for us, by its own names. */
-export type QemuDiskFormat = 'raw' | 'qcow2' | 'vpc' | 'vmdk';
+export type QemuDiskFormat = 'raw' | 'qcow2' | 'vpc' | 'vmdk' | 'vhdx';
 
 /** How a call to qemu-img is made. */
 export interface CallSettings {

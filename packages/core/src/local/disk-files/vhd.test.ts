@@ -1,10 +1,10 @@
-import { open, stat } from 'node:fs/promises';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
-import { makeRaw, run, scratch, virtualSize } from '../../../test/scratch.ts';
-import { alignedVhdSize, appendVhdFooter, checksum, vhdFooter } from './vhd.ts';
+import { makeRaw, refusal, run, scratch, virtualSize } from '../../../test/scratch.ts';
+import { alignedVhdSize, appendVhdFooter, checksum, readFixedVhd, vhdFooter } from './vhd.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -57,4 +57,23 @@ it('agrees with the footer that qemu-img writes in all but date and id', async (
 it('keeps a size that is aligned already', () => {
   expect(alignedVhdSize(7 * mebibyte)).toBe(7 * mebibyte);
   expect(alignedVhdSize(7 * mebibyte + 1)).toBe(8 * mebibyte);
+});
+
+it('reads the footer of a fixed one, and refuses one that can’t be right', async () => {
+  const path = join(await scratch(), 'disk.vhd');
+  const disk = Buffer.alloc(mebibyte, 7);
+  const footer = vhdFooter(mebibyte);
+  await writeFile(path, Buffer.concat([disk, footer]));
+  expect(await readFixedVhd(path)).toEqual({ diskSize: mebibyte, footer });
+
+  await writeFile(path, Buffer.concat([disk, disk, footer]));
+  expect(await refusal(readFixedVhd(path))).toMatch(/INVALID.* 2097152 bytes .* tells 1048576/);
+  const changed = Buffer.from(footer).fill(1, 70, 71);
+  await writeFile(path, Buffer.concat([disk, changed]));
+  expect(await refusal(readFixedVhd(path))).toMatch(/INVALID.*checksum/);
+  await writeFile(path, Buffer.concat([disk, footer.subarray(0, 511)]));
+  expect(await refusal(readFixedVhd(path))).toMatch(/INVALID.*cut off/);
+  const dynamic = `${path}.dynamic`;
+  await run('qemu-img', 'create', '-q', '-f', 'vpc', '-o', 'subformat=dynamic', dynamic, '4M');
+  expect(await readFixedVhd(dynamic)).toBeUndefined();
 });

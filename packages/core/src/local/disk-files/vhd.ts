@@ -51,6 +51,49 @@ export function checksum(footer: Buffer): number {
   return ~sum >>> 0;
 }
 
+/** What the footer of a fixed VHD says. */
+export interface FixedVhd {
+  /** The size of its disk, in bytes. */
+  readonly diskSize: number;
+  /** The footer itself: 512 bytes. */
+  readonly footer: Buffer;
+}
+
+/**
+ * Reads the footer of the VHD at `path`, if that is a fixed one: a raw disk with 512 bytes behind it.
+ *
+ * @throws `INVALID_ARGUMENT` when the footer is cut off, has been changed, or tells another size than the file has.
+ */
+export async function readFixedVhd(path: string): Promise<FixedVhd | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const head = Buffer.alloc(8);
+    await file.read(head, 0, 8, 0);
+    // A dynamic one has a copy of its footer at the start.
+    if (head.toString('latin1') === 'conectix' || size <= 512) return undefined;
+    const footer = Buffer.alloc(512);
+    await file.read(footer, 0, 512, size - 512);
+    const wrong = complaint(footer, size - 512);
+    if (wrong === undefined) return { diskSize: size - 512, footer };
+    throw new ImgkitError('INVALID_ARGUMENT', `${path} is a VHD ${wrong}`, {
+      resource: path,
+      hint: 'If its data is whole, make a raw disk of it: qemu-img convert -f vpc -O raw disk.vhd disk.raw',
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+function complaint(footer: Buffer, diskSize: number): string | undefined {
+  if (footer.toString('latin1', 0, 8) !== 'conectix') return 'whose footer is cut off';
+  if (checksum(footer) !== footer.readUInt32BE(64)) return 'whose footer has a wrong checksum';
+  if (footer.readUInt32BE(60) !== 2) return 'whose footer is that of another kind of VHD';
+  const told = footer.readBigUInt64BE(48);
+  if (told !== BigInt(diskSize)) return `of ${diskSize} bytes whose footer tells ${told}`;
+  return undefined;
+}
+
 /** Turns the raw disk at `path` into a fixed VHD in place: pads it to a whole MiB and adds the footer. */
 export async function appendVhdFooter(path: string): Promise<void> {
   const file = await open(path, 'r+');

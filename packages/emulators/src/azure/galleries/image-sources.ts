@@ -1,7 +1,7 @@
 import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import type { Call } from '../call.ts';
-import { invalidParameter } from '../errors.ts';
 import { publicSource } from '../public-galleries/public-galleries.ts';
+import { ArmError, invalidParameter } from '../errors.ts';
 import { regionName } from '../regions.ts';
 import { isOfType } from '../resource-id.ts';
 import { propertiesOf, stateOf, type Stored } from '../state.ts';
@@ -64,15 +64,7 @@ function sizeOfDisk(call: Call, source: JsonObject | undefined, location: string
   if ((id === undefined) === (uri === undefined))
     throw invalidParameter(`${at}.osDiskImage.source`, 'Exactly one of id and uri must be given.');
   if (uri !== undefined) {
-    const bytes = call.world.blobs.get(uri);
-    if (bytes === undefined)
-      throw invalidParameter(`${at}.osDiskImage.source.uri`, `The blob '${uri}' was not found.`);
-    if (textOf(source, 'storageAccountId') === undefined)
-      throw invalidParameter(
-        `${at}.osDiskImage.source.storageAccountId`,
-        'The storage account of a blob is required.',
-      );
-    return Math.ceil(bytes / gib);
+    return sizeOfBlob(call, uri, textOf(source, 'storageAccountId'));
   }
   const found = call.source(id ?? '');
   if (
@@ -86,6 +78,28 @@ function sizeOfDisk(call: Call, source: JsonObject | undefined, location: string
   requireReady(found);
   requireRegion(found, location);
   return sizeIn(propertiesOf(found), 'diskSizeGB');
+}
+
+function sizeOfBlob({ world }: Call, uri: string, accountId: string | undefined): number {
+  const target = `${at}.osDiskImage.source`;
+  if (accountId === undefined)
+    throw invalidParameter(
+      `${target}.storageAccountId`,
+      'The storage account of a blob is required.',
+    );
+  if (world.storage?.has(uri) === true && accountId.split('/').at(-1) !== world.storage.name)
+    throw invalidParameter(
+      `${target}.storageAccountId`,
+      `The blob '${uri}' isn't in the storage account '${accountId}'.`,
+    );
+  const blob = world.blobs.get(uri);
+  if (blob === undefined)
+    throw invalidParameter(`${target}.uri`, `The blob '${uri}' was not found.`);
+  if (blob.trouble !== undefined)
+    throw new ArmError(400, 'InvalidVhd', `The VHD '${uri}' can't be used. ${blob.trouble}`, {
+      target: `${target}.uri`,
+    });
+  return Math.ceil(blob.diskSize / gib);
 }
 
 function sizeIn(object: JsonObject | undefined, field: string): number {

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import {
+  ImgkitError,
+  throwIfAborted,
+  type CallOptions,
+  type DiskFormat,
+  type ExportedImage,
+  type ExportImageRequest,
+  type Image,
+  type Images,
+  type ImportImageRequest,
+  type Operation,
+  type OperationControl,
+  type Transfer,
+  type TransferTraits,
+} from '@imgkit/core';
+import {
+  fileError,
+  ownName,
+  removeAbandoned,
+  writeSparse,
+  type QemuDiskFormat,
+} from '@imgkit/core/local';
+
+import type { AzureContext } from './context.ts';
+import { invalid } from './image-request.ts';
+import { inspectDisk } from './transfer/disk-file.ts';
+
+const importFormats: Readonly<Partial<Record<DiskFormat, QemuDiskFormat>>> = {
+  raw: 'raw',
+  qcow2: 'qcow2',
+  vhd: 'vpc',
+  'azure-vhd': 'vpc',
+  vmdk: 'vmdk',
+};
+/** What the names of the directories of streams begin with. */
+const streams = 'imgkit-azure-stream';
+
+/** Moves disk files into the gallery, through the storage account of the options. */
+export class AzureTransfer implements Transfer {
+  readonly traits: TransferTraits = {
+    importFormats: ['raw', 'qcow2', 'vhd', 'vmdk', 'azure-vhd'],
+    exportFormats: [],
+    diskSizeMultiple: 2 ** 20,
+  };
+  readonly #context: AzureContext;
+  readonly #images: Images;
+
+  constructor(context: AzureContext, images: Images) {
+    this.#context = context;
+    this.#images = images;
+  }
+
+  import(request: ImportImageRequest, options?: CallOptions): Operation<Image> {
+    const { from, format, digest } = request;
+    return this.#context.operation('transfer.import', request.name, options, async (control) => {
+      const expected = format && importFormats[format];
+      if (format !== undefined && expected === undefined)
+        throw new ImgkitError('UNSUPPORTED', `${format} is not imported`, {
+          hint: `Use one of ${this.traits.importFormats.join(', ')}.`,
+        });
+      if (digest !== undefined && !/^sha256:[\da-f]{64}$/.test(digest))
+        throw invalid(
+          `"${digest}" isn't a digest`,
+          'Write it as sha256: and 64 hexadecimal digits.',
+        );
+      if (typeof from === 'string') return this.#importFile(from, expected, request, control);
+      // Where a disk's data is, and what it is at all, its end may say.
+      await removeAbandoned(tmpdir(), streams);
+      const directory = join(tmpdir(), ownName(streams));
+      await mkdir(directory, { mode: 0o700 });
+      try {
+        control.progress('taking the disk');
+        const path = join(directory, 'disk');
+        await writeSparse(path, from, { signal: control.signal });
+        return await this.#importFile(path, expected, request, control);
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    });
+  }
+
+  export(request: ExportImageRequest, options?: CallOptions): Operation<ExportedImage> {
+    const { image, format } = request;
+    return this.#context.operation('transfer.export', image, options, async () => {
+      throw new ImgkitError('UNSUPPORTED', `images are not exported as ${format}`);
+    });
+  }
+
+  async #importFile(
+    path: string,
+    expected: QemuDiskFormat | undefined,
+    request: ImportImageRequest,
+    control: OperationControl,
+  ): Promise<Image> {
+    const { digest } = request;
+    await inspectDisk(path, expected);
+    if (digest !== undefined) {
+      const found = await digestOf(path, control.signal);
+      if (found !== digest)
+        throw new ImgkitError(
+          'INVALID_ARGUMENT',
+          `${path} has the digest ${found}, not ${digest}`,
+          {
+            resource: path,
+            hint: 'It was changed or cut off on the way: fetch it again.',
+          },
+        );
+    }
+    const source = { kind: 'file', file: path } as const;
+    const making = this.#images.create({ ...request, source }, { signal: control.signal });
+    making.token().then(control.accepted, () => undefined);
+    for await (const { message, fraction } of making) control.progress(message, fraction);
+    return making;
+  }
+}
+
+/** The digest of a file as `sha256:<hex>`. */
+async function digestOf(path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal }))
+      hash.update(chunk);
+  } catch (error) {
+    throwIfAborted(signal);
+    throw fileError(error, path);
+  }
+  return `sha256:${hash.digest('hex')}`;
+}
