@@ -7,6 +7,7 @@ import { tokenOf } from './azure/access.ts';
 import { createArmApi } from './azure/arm-api.ts';
 import { merged } from './azure/call.ts';
 import { marketplaceKey, type EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
+import { createConsoleApi, isConsolePath } from './azure/machines/boot-diagnostics.ts';
 import { createRateCounter, type AzureRate } from './azure/rates.ts';
 import { idKey } from './azure/resource-id.ts';
 import { upgradeAutomatically } from './azure/scale-sets/scale-sets.ts';
@@ -166,6 +167,7 @@ export async function startAzureEmulator(
     rates: createRateCounter(clock, options.rates),
     unhealthy: new Set(),
     watchers: new Set(),
+    hardware: undefined,
     pageSize,
     operationMs: (operation) =>
       typeof operationMs === 'number' ? operationMs : operationMs(operation),
@@ -190,13 +192,14 @@ export async function startAzureEmulator(
   const violations: Violation[] = [];
   const faults = createFaults();
   const arm = createArmApi(world, violations);
+  const consoles = createConsoleApi(world);
   const server = await startHttpServer({
     host,
     port,
     clock,
     faults,
     log: requests,
-    apiOf: () => arm,
+    apiOf: (path) => (isConsolePath(path) ? consoles : arm),
   });
   const close = () => server.close();
   return {

@@ -113,6 +113,7 @@ async function carryOut(
       caller,
       search: request.url.searchParams,
       body: isJsonObject(body) ? body : {},
+      onlyNew: request.headers['if-none-match'] === '*',
       effects,
       origin,
     }),

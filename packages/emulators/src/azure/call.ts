@@ -21,6 +21,8 @@ export interface CallParts {
   readonly caller: string | undefined;
   readonly search: URLSearchParams;
   readonly body: JsonObject;
+  /** Whether the request makes something only where nothing stands. */
+  readonly onlyNew: boolean;
   readonly effects: readonly FaultEffect[];
   /** Where the emulator is: what the addresses in answers begin with. */
   readonly origin: string;
@@ -105,7 +107,7 @@ export class Call {
 
   /** Starts an operation on the request's resource. */
   start(
-    plan: Pick<OperationPlan, 'finish' | 'failed' | 'collection' | 'location' | 'result'>,
+    plan: Omit<OperationPlan, 'id' | 'rpc' | 'effects' | 'ms'>,
     answer: { readonly status: number; readonly body?: Json | undefined },
   ): Answer {
     const { rpc, effects, origin } = this.parts;

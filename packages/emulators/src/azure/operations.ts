@@ -1,6 +1,7 @@
 import type { FaultEffect } from '../control-plane/faults.ts';
 import { effectOf } from '../control-plane/faults.ts';
 import type { Json, MutableJsonObject } from '../control-plane/json.ts';
+import { ArmError } from './errors.ts';
 import type { World } from './state.ts';
 
 /** A long operation. */
@@ -28,10 +29,15 @@ export interface OperationPlan {
   readonly location: string;
   /** The collection that Azure keeps such operations in. */
   readonly collection: 'capsOperations' | 'operations' | 'DiskOperations';
+  /** The resource provider that it is looked at; `Microsoft.Compute` by default. */
+  readonly namespace?: string | undefined;
   readonly effects: readonly FaultEffect[];
   /** How long it takes, in ms. */
   readonly ms: number;
-  readonly finish: () => void;
+  /** Does what is left to be done when its time is over; it lasts until that is done, and fails with it. */
+  readonly finish: () => void | Promise<void>;
+  /** What it gives beside a resource, once it has succeeded. */
+  readonly output?: (() => Json | undefined) | undefined;
   readonly result?: (() => Json | undefined) | undefined;
   readonly failed: (failure: OperationFailure) => void;
 }
@@ -51,12 +57,13 @@ export function openOperation(
   world: World,
   origin: string,
   subscription: string,
-  plan: Pick<OperationPlan, 'id' | 'location' | 'collection' | 'result'>,
+  plan: Pick<OperationPlan, 'id' | 'location' | 'collection' | 'namespace' | 'result' | 'output'>,
 ): OpenOperation {
   const id = world.nextGuid();
   // Real ones carry a certificate and a signature: the address works only as a whole.
   const query = `api-version=${asyncVersion}&p=${id.slice(0, 8)}&t=${world.clock.now()}&c=MIIHhzCCBm-gAwIBAgITfA&s=${id.slice(-12)}&h=${id.slice(9, 13)}`;
-  const { collection, location, result = () => undefined } = plan;
+  const { collection, location, output, result = () => undefined } = plan;
+  const { namespace = 'Microsoft.Compute' } = plan;
   const startTime = new Date(world.clock.now()).toISOString();
   const record: OperationRecord = {
     id,
@@ -65,13 +72,15 @@ export function openOperation(
     result,
   };
   world.operations.set(id, record);
-  const place = `${origin}/subscriptions/${subscription}/providers/Microsoft.Compute/locations/${location}`;
+  const place = `${origin}/subscriptions/${subscription}/providers/${namespace}/locations/${location}`;
   const url = `${place}/${collection}/${id}?${query}`;
   return {
     headers: { 'azure-asyncoperation': url, location: `${url}&monitor=true` },
     end(failure) {
       record.status['endTime'] = new Date(world.clock.now()).toISOString();
       record.status['status'] = failure === undefined ? 'Succeeded' : (failure.status ?? 'Failed');
+      const given = failure === undefined ? output?.() : undefined;
+      if (given !== undefined) record.status['properties'] = { output: given };
       if (failure !== undefined)
         record.status['error'] = { code: failure.code, message: failure.message };
       for (const look of world.watchers) look(plan.id);
@@ -93,14 +102,30 @@ export function startOperation(
   const { effects, finish, failed, ms } = plan;
   const operation = openOperation(world, origin, subscription, plan);
   const ordered = effectOf(effects, 'operation-error');
-  world.clock.after(ms, () => {
-    if (ordered === undefined) {
-      finish();
-      return operation.end();
-    }
-    const { code, message = `The operation failed with ${code}.` } = ordered;
+  const fail = ({ code, message }: OperationFailure): void => {
     failed({ code, message });
     operation.end({ code, message, status: /^cancell?ed$/i.test(code) ? 'Canceled' : 'Failed' });
+  };
+  world.clock.after(ms, async () => {
+    if (ordered !== undefined) {
+      const { code, message = `The operation failed with ${code}.` } = ordered;
+      return fail({ code, message });
+    }
+    try {
+      await finish();
+    } catch (error) {
+      return fail(failureOf(error));
+    }
+    operation.end();
   });
   return operation.headers;
+}
+
+/** What an operation says that could not be carried out. */
+function failureOf(error: unknown): OperationFailure {
+  if (error instanceof ArmError) return { code: error.code, message: error.message };
+  return {
+    code: 'InternalExecutionError',
+    message: `An internal execution error: ${String(error)}`,
+  };
 }

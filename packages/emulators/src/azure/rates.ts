@@ -17,6 +17,10 @@ const seen: Readonly<Record<string, AzureRate>> = {
   ListGalleryImageVersionsInGalleryImage: { per3Minutes: 1500, per30Minutes: 10_000 },
   PostShareGallery: { per3Minutes: 10, per30Minutes: 60 },
   CreateImages: { per3Minutes: 40, per30Minutes: 199 },
+  PutVM: { per3Minutes: 240, per30Minutes: 1200 },
+  UpdateVM: { per3Minutes: 240, per30Minutes: 1200 },
+  DeleteVM: { per3Minutes: 240, per30Minutes: 1200 },
+  LowCostGet: { per3Minutes: 4000, per30Minutes: 32_000 },
   GetOperationStatus: { per3Minutes: 5000, per30Minutes: 15_000 },
 };
 

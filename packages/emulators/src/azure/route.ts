@@ -56,6 +56,8 @@ export interface Collection {
   readonly put: Shape;
   readonly patch?: Shape;
   readonly getQuery?: readonly string[];
+  readonly listQuery?: readonly string[];
+  readonly removeQuery?: readonly string[];
   /** What Azure counts the calls as. */
   readonly rates?: Readonly<Partial<Record<'get' | 'list' | 'put' | 'remove', string>>>;
 }
@@ -63,6 +65,7 @@ export interface Collection {
 /** The methods that every collection has. */
 export function routesOf(collection: Collection): readonly Route[] {
   const { service, path, apiVersion, type, handlers, rates = {}, getQuery = [] } = collection;
+  const { listQuery = [], removeQuery = [] } = collection;
   const one = pathOf(`${path}/{}`);
   const common = { apiVersion, query: [] };
   const { get, put, patch, remove, list } = handlers;
@@ -83,7 +86,7 @@ export function routesOf(collection: Collection): readonly Route[] {
       rpc: `${service}.${collection.listName}`,
       method: 'GET',
       path: pathOf(path),
-      query: ['$skiptoken'],
+      query: [...listQuery, '$skiptoken'],
       rate: rates.list,
       action: `${type}/read`,
       handler: list,
@@ -125,6 +128,7 @@ export function routesOf(collection: Collection): readonly Route[] {
       rpc: `${service}.Delete`,
       method: 'DELETE',
       path: one,
+      query: removeQuery,
       rate: rates.remove,
       action: `${type}/delete`,
       handler: remove,

@@ -4,6 +4,8 @@ import { managedImageRoutes } from './managed-images/routes.ts';
 import { managementRoutes } from './management/routes.ts';
 import { marketplaceRoutes } from './marketplace/routes.ts';
 import { publicGalleryRoutes } from './public-galleries/routes.ts';
+import { machineRoutes } from './machines/routes.ts';
+import { networkRoutes } from './networks/routes.ts';
 import type { Route } from './route.ts';
 import { scaleSetRoutes } from './scale-sets/routes.ts';
 
@@ -16,8 +18,10 @@ export const routes: readonly Route[] = [
   ...marketplaceRoutes,
   ...publicGalleryRoutes,
   ...scaleSetRoutes,
+  ...machineRoutes,
+  ...networkRoutes,
 ];
 
 /** Where operations are looked at. */
 export const operationPath =
-  /^\/subscriptions\/[^/]+\/providers\/Microsoft\.Compute\/locations\/[^/]+\/(?:capsOperations|operations|DiskOperations)\/([^/]+)$/i;
+  /^\/subscriptions\/[^/]+\/providers\/Microsoft\.(?:Compute|Network)\/locations\/[^/]+\/(?:capsOperations|operations|DiskOperations)\/([^/]+)$/i;

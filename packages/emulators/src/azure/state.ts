@@ -7,6 +7,8 @@ import {
 } from '../control-plane/json.ts';
 import type { SoftDeleted } from './galleries/soft-deletion.ts';
 import type { EmulatedMarketplaceImage } from './marketplace/marketplace.ts';
+import type { Hardware } from '../hardware/hardware.ts';
+import type { MachineRecord } from './machines/machine-record.ts';
 import type { OperationRecord } from './operations.ts';
 import type { RateCounter } from './rates.ts';
 import type { MemberRecord, ScaleSetRecord } from './scale-sets/records.ts';
@@ -39,6 +41,8 @@ export interface World {
   readonly unhealthy: Set<string>;
   /** Who looks again when something may have changed, given the id of what did. */
   readonly watchers: Set<(id: string) => void>;
+  /** The real things behind the resources; without it, they are only said to exist. */
+  readonly hardware: Hardware | undefined;
   /** How many items a page of a list has. */
   readonly pageSize: number;
   /** How long an operation takes, in ms of the clock. */
@@ -78,6 +82,8 @@ export interface Stored {
   scaleSet?: ScaleSetRecord | undefined;
   /** What a machine of a scale set was made of. */
   member?: MemberRecord | undefined;
+  /** What a machine is beside that. */
+  machine?: MachineRecord | undefined;
 }
 
 /** All resources, of all subscriptions. */

@@ -1,8 +1,8 @@
 import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import { listed, type Call, type Handler } from '../call.ts';
-import { invalidParameter, propertyChange } from '../errors.ts';
 import { marketplaceSource } from '../marketplace/marketplace.ts';
 import { publicSource } from '../public-galleries/public-galleries.ts';
+import { ArmError, invalidParameter, propertyChange } from '../errors.ts';
 import { isRegion, regionName } from '../regions.ts';
 import { newResource, propertiesOf, setProperties, type Stored } from '../state.ts';
 
@@ -75,6 +75,9 @@ function work(call: Call, made: Stored): ReturnType<Handler> {
 const remove: Handler = (call) => {
   const found = call.world.resources.find(call.id);
   if (found === undefined) return { status: 204 };
+  const user = textOf(found.resource, 'managedBy');
+  if (user !== undefined)
+    throw new ArmError(409, 'OperationNotAllowed', `Disk ${call.name} is attached to VM ${user}.`);
   setProperties(found, { provisioningState: 'Deleting' });
   return call.start(
     {

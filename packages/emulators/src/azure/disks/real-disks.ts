@@ -1,0 +1,22 @@
+import { objectOf, textOf } from '../../control-plane/json.ts';
+import type { HardwareDiskSource } from '../../hardware/hardware.ts';
+import { idKey, isOfType } from '../resource-id.ts';
+import { propertiesOf, type Stored, type World } from '../state.ts';
+
+/** Makes what stands behind a disk, of what its creation data says. */
+export async function makeDisk(world: World, disk: Stored): Promise<void> {
+  const bytes = Number(propertiesOf(disk)['diskSizeBytes'] ?? 0);
+  await world.hardware?.createDisk(idKey(disk.id), sourceOf(disk), bytes);
+}
+
+function sourceOf(disk: Stored): HardwareDiskSource {
+  const data = objectOf(propertiesOf(disk), 'creationData');
+  const image =
+    textOf(objectOf(data, 'galleryImageReference'), 'id') ??
+    textOf(objectOf(data, 'imageReference'), 'id');
+  if (image !== undefined) return { kind: 'image', link: idKey(image) };
+  const id = textOf(data, 'sourceResourceId');
+  if (id === undefined) return { kind: 'empty' };
+  const kind = isOfType(id, 'Microsoft.Compute/snapshots') ? 'snapshot' : 'disk';
+  return { kind, link: idKey(id) };
+}
