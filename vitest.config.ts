@@ -52,8 +52,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'openstack',
-          include: [`packages/rackspace/test/${openstackTests}`],
-          globalSetup: 'test/openstack/setup.ts',
+          include: [`packages/rackspace/test/${openstackTests}`, `test/${openstackTests}`],
+          globalSetup: ['test/vm-setup.ts', 'test/openstack/setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -3,7 +3,7 @@
 The user "outsider" has no role in any project; every other user's project has
 the user's name.
 
-    provision.py KEYSTONE_URL GLANCE_URL [PLACEMENT_URL [NOVA_URL [CINDER_URL]]]
+    provision.py KEYSTONE_URL GLANCE_URL [PLACEMENT_URL [NOVA_URL NEUTRON_URL [CINDER_URL]]]
 
 Waits for each service before it is used. Safe to run again: what is there
 already is kept. Needs only what Debian's python3-keystone brings along.
@@ -18,6 +18,10 @@ import requests
 PASSWORD = os.environ["OPENSTACK_PASSWORD"]
 PRODUCER_AND_CONSUMERS = ("images", "consumer-a", "consumer-b")
 PATIENCE_S = 300
+# Name, processors, memory in MiB, disk in GiB. "tiny" is for servers without a guest, and no host is
+# as large as "huge".
+FLAVORS = (("tiny", 1, 64, 1), ("small", 1, 512, 1), ("medium", 2, 1024, 4),
+           ("huge", 1, 2_000_000, 1))
 
 http = requests.Session()
 http.trust_env = False
@@ -81,7 +85,8 @@ class Keystone:
                         interface=interface, region_id="RegionOne", url=url)
 
 
-def main(keystone_url, glance_url, placement_url=None, nova_url=None, cinder_url=None):
+def main(keystone_url, glance_url, placement_url=None, nova_url=None, neutron_url=None,
+         cinder_url=None):
     keystone = Keystone(keystone_url)
 
     service_project = keystone.ensure_project("service")
@@ -104,10 +109,12 @@ def main(keystone_url, glance_url, placement_url=None, nova_url=None, cinder_url
         # A hypervisor is listed once the scheduler has mapped its host to the cell.
         wait_for("nova", lambda: http.get(f"{nova_url}/os-hypervisors", timeout=30)
                  .json().get("hypervisors"))
-        flavors = call("GET", f"{nova_url}/flavors").json()["flavors"]
-        if not any(flavor["id"] == "tiny" for flavor in flavors):
-            call("POST", f"{nova_url}/flavors", json={"flavor": {
-                "id": "tiny", "name": "tiny", "ram": 64, "vcpus": 1, "disk": 1}})
+        keystone.ensure_endpoint("neutron", "network", neutron_url)
+        there = {one["id"] for one in call("GET", f"{nova_url}/flavors").json()["flavors"]}
+        for name, vcpus, ram, disk in FLAVORS:
+            if name not in there:
+                call("POST", f"{nova_url}/flavors", json={"flavor": {
+                    "id": name, "name": name, "ram": ram, "vcpus": vcpus, "disk": disk}})
 
     if cinder_url:
         keystone.ensure_endpoint("cinder", "volumev3", f"{cinder_url}/%(project_id)s")

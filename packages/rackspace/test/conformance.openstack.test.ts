@@ -24,6 +24,8 @@ async function createWorld(): Promise<ProviderWorld> {
     consumer: one.providers.get('consumer-a'),
     other: two.providers.get('images'),
     source: { kind: 'file', file },
+    // Servers without a guest: what is on their disk can't boot.
+    machine: { machineType: 'tiny' },
     async dispose() {
       for (const kit of kits) await kit[Symbol.asyncDispose]();
       await rm(home, { recursive: true, force: true });
@@ -41,6 +43,5 @@ if (missing === undefined)
     it,
     describe,
     createWorld,
-    machines: false,
     timeouts: { test: 120_000, settle: 30_000 },
   });

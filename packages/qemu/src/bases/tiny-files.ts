@@ -49,6 +49,7 @@ b mount --move /dev /root/dev; b mount --move /proc /root/proc; b mount --move /
 exec /bin/busybox switch_root /root /sbin/init
 `;
 
+// What the machine is told comes on a NoCloud seed or on OpenStack's config drive.
 // What the machine was told last time is kept in /var/lib/imgkit: another instance id is another machine.
 const rc = `#!/bin/sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
@@ -69,8 +70,21 @@ if [ -n "$seed" ] && mount -o ro $seed /mnt; then
   done
   umount /mnt
 fi
+# OpenStack's drive has the same in other words.
+drive=$(findfs LABEL=config-2 2> /dev/null || findfs LABEL=CONFIG-2 2> /dev/null)
+if [ -z "$seed" ] && [ -n "$drive" ] && mount -o ro $drive /mnt; then
+  told=/mnt/openstack/latest
+  json() { sed -n "s/.*\\"$1\\": *\\"\\([^\\"]*\\)\\".*/\\1/p" $told/meta_data.json | head -n 1; }
+  printf 'instance-id: %s\\nlocal-hostname: %s\\n' "$(json uuid)" "$(json hostname)" > /run/imgkit/meta-data
+  grep -o '"\\(ssh\\|ecdsa\\|sk\\)-[^"]*"' $told/meta_data.json | tr -d '"' | sed 's/\\\\n$//' | sort -u > /run/imgkit/keys
+  [ -f $told/user_data ] && cp $told/user_data /run/imgkit/user-data
+  umount /mnt
+fi
 cd /run/imgkit
-touch meta-data user-data
+touch keys meta-data user-data
+# Of user data in parts, the script.
+[ -f startup-script ] || awk '/^Content-Type: multipart/ { split($0, words, "\\""); end = "--" words[2] } end == "" { next } index($0, end) == 1 { part = 0; next } /^Content-Type: text.x-shellscript/ { part = 1; next } part == 1 && /^$/ { part = 2; next } part == 2' user-data > startup-part
+[ -s startup-part ] && mv startup-part startup-script
 # A value is quoted when the seed's writer was careful.
 meta() { sed -n "s/^$1: *//p" meta-data | head -n 1 | tr -d "\\"'"; }
 id=$(meta instance-id)
@@ -78,6 +92,7 @@ if [ -n "$id" ] && [ "$id" != "$(cat /var/lib/imgkit/instance-id 2> /dev/null)" 
   umask 077
   rm -f /etc/dropbear/dropbear_*_host_key /var/lib/imgkit/startup-ran
   awk '/^ssh_authorized_keys:/ { on = 1; next } on && /^ *- / { sub(/^ *- /, ""); gsub(/^["\\047]|["\\047]$/, ""); print; next } { on = 0 }' user-data > /root/.ssh/authorized_keys
+  cat keys >> /root/.ssh/authorized_keys
   awk '/^ssh_keys:/ { block = 1; next } /^[^ ]/ { block = 0; on = 0 } block && /^ +ed25519_private: *[|]/ { on = 1; next } on && /^    / { sub(/^ +/, ""); print; next } { on = 0 }' user-data > host-key
   [ -s host-key ] && dropbearconvert openssh dropbear host-key /etc/dropbear/dropbear_ed25519_host_key 2> /dev/null
   rm -f host-key

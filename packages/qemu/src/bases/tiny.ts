@@ -53,8 +53,8 @@ const guestPrograms = {
  * The tiny base image: Debian's cloud kernel, busybox and the SSH server dropbear, for root only.
  * It boots within seconds even where a machine has no hardware support, so it suits tests.
  *
- * It takes its SSH keys, its host key, its name and a startup script from a NoCloud seed, as
- * cloud-init would; other users and anything else of cloud-init it ignores.
+ * It takes its SSH keys, its host key, its name and a startup script from a NoCloud seed, or from
+ * OpenStack's config drive, as cloud-init would; other users and anything else of cloud-init it ignores.
  */
 export function tinyBase(options: TinyBaseOptions = {}): BaseBuilder {
   const { sizeMib = 256, mirror } = options;

@@ -1,0 +1,104 @@
+import { connectSsh, generateSshKeyPair, type Communicator } from '@imgkit/bake';
+import { createImgkit, type Image, type Imgkit, type Instance, type Provider } from '@imgkit/core';
+import { rackspace, type RackspaceOptions } from '@imgkit/rackspace';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+
+const cloud = inject('openstack');
+
+/** Why there is no OpenStack here whose guests are real; `undefined` when there is one. */
+export const missing = cloud.missing ?? inject('tinyBase').missing;
+
+/** How a user of the tests' OpenStack signs in; each has a project of its name. */
+function optionsOf(user: string): RackspaceOptions {
+  if (cloud.missing !== undefined) throw new Error(cloud.missing);
+  const { identity: authUrl, password } = cloud;
+  return { authUrl, username: user, password, projectName: user, region: 'RegionOne' };
+}
+
+/** A project of the tests' OpenStack with an image that boots within seconds, and all that a test makes of it. */
+export class OpenStackWorld implements AsyncDisposable {
+  readonly kit: Imgkit;
+  readonly provider: Provider;
+  readonly base: Image;
+  readonly directory: string;
+  readonly login = generateSshKeyPair('test');
+  readonly host = generateSshKeyPair('host');
+  /** Tells the things of this world from others'. */
+  readonly name: string;
+
+  private constructor(kit: Imgkit, base: Image, directory: string, name: string) {
+    this.kit = kit;
+    this.provider = kit.providers.get('cloud');
+    this.base = base;
+    this.directory = directory;
+    this.name = name;
+  }
+
+  static async open(user: string): Promise<OpenStackWorld> {
+    const directory = await mkdtemp(join(inject('vmDirectory'), 'o-'));
+    const kit = await createImgkit({
+      stateDirectory: join(directory, 'state'),
+      providers: [rackspace({ name: 'cloud', ...optionsOf(user) })],
+    });
+    const name = `w-${randomBytes(4).toString('hex')}`;
+    const base = await kit.providers.get('cloud').images.create({
+      name: `${name}-base`,
+      source: { kind: 'file', file: inject('tinyBase').image?.path ?? '' },
+      labels: { world: name },
+    });
+    return new OpenStackWorld(kit, base, directory, name);
+  }
+
+  get instances() {
+    const { instances } = this.provider;
+    if (instances === undefined) throw new Error('the provider has no instances');
+    return instances;
+  }
+
+  /** A request for a machine that can be logged in to. */
+  request(wishes: object = {}) {
+    return {
+      name: `${this.name}-${randomBytes(3).toString('hex')}`,
+      boot: { kind: 'image', image: this.base.ref } as const,
+      machineType: 'small',
+      authorizedKeys: [{ user: 'root', publicKey: this.login.publicKey }],
+      hostKey: this.host,
+      labels: { world: this.name },
+      ...wishes,
+    };
+  }
+
+  async connect({ id }: Pick<Instance, 'id'>): Promise<Communicator> {
+    const { host, port } = await this.instances.endpoint(id);
+    return connectSsh({
+      host,
+      port,
+      user: 'root',
+      privateKey: this.login.privateKey,
+      hostKeys: [this.host.publicKey],
+      timeoutMs: 180_000,
+    });
+  }
+
+  /** What a command prints in a guest. */
+  async run(machine: Pick<Instance, 'id'>, command: string): Promise<string> {
+    await using guest = await this.connect(machine);
+    const { exitCode, stdout, stderr } = await guest.exec(command);
+    if (exitCode !== 0) throw new Error(`"${command}" ended with ${exitCode}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      const labels = { world: this.name };
+      for await (const { kind, id } of this.provider.owned.list(labels))
+        await this.provider.owned.delete(kind, id);
+    } finally {
+      await this.kit[Symbol.asyncDispose]();
+      await rm(this.directory, { recursive: true, force: true });
+    }
+  }
+}
