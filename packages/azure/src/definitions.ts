@@ -5,6 +5,7 @@ import type { OperationAddress } from './client.ts';
 import type { AzureContext } from './context.ts';
 import type { AzureImageOptions } from './image-request.ts';
 import { isBusy, ownOf, toArchitecture } from './mapping.ts';
+import { planOf, type PurchasePlan } from './marketplace.ts';
 import type { SourceFacts } from './sources.ts';
 import { toTags } from './tags.ts';
 
@@ -64,6 +65,7 @@ export async function ensureDefinition(
           ? architecture[need.architecture]
           : (facts.architecture ?? 'x64'),
         identifier: { publisher: settings.publisher, offer: settings.gallery, sku: name },
+        ...(facts.plan === undefined ? {} : { purchasePlan: { ...facts.plan } }),
         features: [
           { name: 'SecurityType', value: wishes.securityType ?? facts.securityType ?? 'Standard' },
         ],
@@ -81,7 +83,7 @@ export async function ensureDefinition(
 }
 
 function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string): void {
-  const { name, standalone, architecture, options } = need;
+  const { name, standalone, architecture, options, facts } = need;
   if ((ownOf(standing).standalone !== undefined) !== standalone)
     throw new ImgkitError(
       'ALREADY_EXISTS',
@@ -96,6 +98,7 @@ function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string)
     ['osType', options.osType, text(standing, 'osType')],
     ['osState', options.osState, text(standing, 'osState')],
     ['hyperVGeneration', options.hyperVGeneration, text(standing, 'hyperVGeneration')],
+    ['purchase plan', nameOf(facts.plan), nameOf(planOf(standing, 'purchasePlan')) ?? 'none'],
   ];
   const wrong = wanted.find(
     ([, wish, is]) => wish !== undefined && is !== undefined && wish !== is,
@@ -106,6 +109,10 @@ function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string)
       `the ${wrong[0]} of the image definition "${name}" is ${wrong[2]}, not ${wrong[1]}`,
       { resource: id, hint: 'It never changes: use another family.' },
     );
+}
+
+function nameOf(plan: PurchasePlan | undefined): string | undefined {
+  return plan && [plan.publisher, plan.product, plan.name].join(':').toLowerCase();
 }
 
 /** Removes the definition of an image without a family, once that is gone. */

@@ -9,10 +9,12 @@ import {
 } from '@imgkit/core';
 import * as z from 'zod';
 
-import { number, object, type WireObject } from './api/wire.ts';
+import { number, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { invalid, readOptions } from './image-request.ts';
+import { diskOfImage } from './disk-images.ts';
 import { toDisk } from './mapping/disk.ts';
+import type { PurchasePlan } from './marketplace.ts';
 import { checkName } from './names.ts';
 import { formatId, parseIdOf } from './resource-id.ts';
 import {
@@ -24,7 +26,6 @@ import {
   type ResourceKind,
 } from './resources.ts';
 import { refuseWithdrawn } from './sources.ts';
-import { locateVersion } from './versions.ts';
 
 const gib = 2 ** 30;
 
@@ -101,13 +102,14 @@ export class AzureDisks implements Disks {
         request.providerOptions ?? {},
         'disks',
       );
-      const { creationData, leastBytes } = await this.#source(request, control);
+      const { creationData, leastBytes, plan } = await this.#source(request, control);
       const { sku = 'StandardSSD_LRS', zone, diskEncryptionSetId } = wishes;
       const body = {
         location: context.settings.location,
         sku: { name: sku },
         creationData,
-        diskSizeGB: Math.ceil(checkedSize(request, leastBytes) / gib),
+        ...sizeOf(request, leastBytes),
+        ...(plan === undefined ? {} : { purchasePlan: plan }),
         ...(zone === undefined ? {} : { zones: [zone] }),
         ...(diskEncryptionSetId === undefined ? {} : { encryption: { diskEncryptionSetId } }),
       };
@@ -123,21 +125,24 @@ export class AzureDisks implements Disks {
   async #source(
     { source = { kind: 'empty' } }: CreateDiskRequest,
     options: CallOptions,
-  ): Promise<{ readonly creationData: WireObject; readonly leastBytes: number }> {
+  ): Promise<{
+    readonly creationData: WireObject;
+    readonly leastBytes: number;
+    readonly plan?: PurchasePlan | undefined;
+  }> {
     const { client } = this.#context;
     switch (source.kind) {
       case 'empty':
         return { creationData: { createOption: 'Empty' }, leastBytes: 0 };
       case 'image': {
         if (source.image.provider !== this.#context.provider) throw noSource(source.image.id);
-        const id = formatId(locateVersion(source.image.id));
-        const version = await client.get(id, options);
-        refuseWithdrawn(this.#context, version, id);
-        const disk = object(object(version, 'storageProfile'), 'osDiskImage');
-        return {
-          creationData: { createOption: 'FromImage', galleryImageReference: { id } },
-          leastBytes: (number(disk, 'sizeInGB') ?? 0) * gib,
-        };
+        const { image, creationData, plan } = await diskOfImage(
+          this.#context,
+          source.image.id,
+          options,
+        );
+        refuseWithdrawn(image);
+        return { creationData, leastBytes: image.diskSizeBytes, plan };
       }
       case 'snapshot': {
         const found = parseIdOf('Microsoft.Compute/snapshots', source.snapshot);
@@ -153,12 +158,18 @@ export class AzureDisks implements Disks {
   }
 }
 
-/** The size that is asked for, or the source's. */
-function checkedSize({ name, sizeBytes }: CreateDiskRequest, leastBytes: number): number {
-  if (sizeBytes === undefined && leastBytes === 0)
+/** The size that is asked for, or the source's; nothing where Azure knows it, and doesn't tell before. */
+function sizeOf(
+  { name, sizeBytes, source }: CreateDiskRequest,
+  leastBytes: number,
+): { readonly diskSizeGB?: number } {
+  if (sizeBytes === undefined && leastBytes === 0) {
+    if (source !== undefined && source.kind !== 'empty') return {};
     throw invalid('an empty disk needs a size', 'Give its size in bytes.');
+  }
   const size = sizeBytes ?? leastBytes;
-  if (Number.isSafeInteger(size) && size > 0 && size >= leastBytes) return size;
+  if (Number.isSafeInteger(size) && size > 0 && size >= leastBytes)
+    return { diskSizeGB: Math.ceil(size / gib) };
   throw invalid(
     `disk "${name}" can't have a size of ${size} bytes`,
     `Give a whole number of bytes, at least ${Math.max(1, leastBytes)}.`,

@@ -40,6 +40,11 @@ const going: Verdict = {
   hint: 'Something else is going on on it, or what it is can’t change: read it again.',
 };
 
+const terms: Verdict = {
+  code: 'FAILED_PRECONDITION',
+  hint: 'Its publisher wants the terms of its plan accepted, once for each subscription: az vm image terms accept --urn publisher:offer:sku:version',
+};
+
 /** By Azure's code, in lower case. */
 const byCode: Readonly<Record<string, Verdict>> = {
   resourcenotfound: notThere,
@@ -63,6 +68,12 @@ const byCode: Readonly<Record<string, Verdict>> = {
     code: 'FAILED_PRECONDITION',
     hint: 'A lock protects it: az lock list shows which.',
   },
+  imageversiondeprecated: {
+    code: 'IMAGE_OBSOLETE',
+    hint: 'Its publisher has withdrawn it: use a newer version, or `latest`.',
+  },
+  resourcepurchasevalidationfailed: terms,
+  marketplacepurchaseeligibilityfailed: terms,
   invalidauthenticationtoken: signIn,
   invalidauthenticationtokentenant: signIn,
   expiredauthenticationtoken: signIn,

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 
 import {
   ImgkitError,
-  throwIfAborted,
   type CreateImageRequest,
   type Image,
   type OperationControl,
@@ -11,27 +10,23 @@ import * as z from 'zod';
 
 import { text, type WireObject } from './api/wire.ts';
 import { tokenOf, type AzureContext } from './context.ts';
-import { ensureDefinition, ifThere, removeStandaloneDefinition } from './definitions.ts';
-import { checkRequest, type AzureImageOptions } from './image-request.ts';
+import { ensureDefinition, removeStandaloneDefinition } from './definitions.ts';
+import { checkRequest } from './image-request.ts';
 import { ownOf, statusOf } from './mapping.ts';
 import { sameName } from './names.ts';
 import type { OperationToken } from './operation-token.ts';
-import { blobProfile, prepareSource } from './sources.ts';
+import { findPlace, mustReplace, taken } from './image-place.ts';
+import { removeIntermediateDisk } from './intermediate-disk.ts';
+import { discardSource, provideSource } from './provisional-source.ts';
+import { prepareSource } from './sources.ts';
 import { keyDigest } from './tags.ts';
 import { isGone } from './transfer/page-blob.ts';
 import { versionBody } from './version-body.ts';
-import { chooseNumber, compareNumbers, formatNumber, parseNumber } from './version-number.ts';
+import { compareNumbers, parseNumber } from './version-number.ts';
 import { awaitVersion, locateVersion, readImage, removeVersion, versionsOf } from './versions.ts';
 
 /** How often a creation begins anew when others change the same things meanwhile. */
 const mostAttempts = 8;
-
-/** Where a new version is to be, and what stands there. */
-interface Place {
-  readonly id: string;
-  readonly definition: string;
-  readonly standing: WireObject | undefined;
-}
 
 /** What a token of `images.create` says beside the version: the image's name, and its maker. */
 const restSchema = z.strictObject({
@@ -39,6 +34,8 @@ const restSchema = z.strictObject({
   key: z.string(),
   /** Whether its source was uploaded for it, and is to be removed when it stands. */
   uploaded: z.boolean().default(false),
+  /** Whether a disk was made for it, and is to be removed when it stands. */
+  disk: z.boolean().default(false),
 });
 
 /**
@@ -54,10 +51,11 @@ export async function createImage(
   const { name, family } = request;
   const key = keyDigest(request.idempotencyKey ?? randomUUID());
   // Looks at the request before anybody is asked.
-  versionBody(context, request, options, key);
-  const { facts, file, ...source } = await prepareSource(context, request.source, options, control);
-  const { uploads } = context;
-  const body = versionBody(context, request, options, key, file?.diskSize);
+  versionBody(context, request, options, { key });
+  const source = await prepareSource(context, request.source, options, control);
+  const { facts, file, disk } = source;
+  const made = { key, size: file?.diskSize, origin: disk?.image.ref.id };
+  const body = versionBody(context, request, options, made);
   const standalone = family === undefined;
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
     const place = await findPlace(context, request, options, key, control);
@@ -65,6 +63,7 @@ export async function createImage(
       name,
       key,
       uploaded: file !== undefined,
+      disk: disk !== undefined,
     });
     if (place.standing !== undefined) {
       if (mustReplace(place, key, options)) {
@@ -77,20 +76,14 @@ export async function createImage(
     const need = { name: place.definition, standalone, facts, options, architecture };
     try {
       await ensureDefinition(context, need, control);
-      const storageProfile =
-        file === undefined || uploads === undefined
-          ? source.storageProfile
-          : blobProfile(await uploads.upload(file, key, request, control), uploads.accountId);
+      const storageProfile = await provideSource(context, source, request, key, control);
       const operation = await context.client.put(place.id, { ...body, storageProfile }, control);
       return await finishImage(context, { ...token, operation: operation ?? null }, control);
     } catch (error) {
       if (mayBeginAnew(error)) continue;
-      const pending = ImgkitError.is(error, 'PENDING');
-      if (standalone && !pending) await removeStandaloneDefinition(context, place.definition, {});
-      if (file !== undefined && !mayGoOn(error, request))
-        await uploads?.discard(name, key).catch((left: unknown) => {
-          context.logger.warn('what was uploaded is left', { name, reason: String(left) });
-        });
+      if (ImgkitError.is(error, 'PENDING')) throw error;
+      if (standalone) await removeStandaloneDefinition(context, place.definition, {});
+      await discardSource(context, source, request, key, error);
       throw error;
     }
   }
@@ -124,6 +117,7 @@ async function finishImage(
   const [, definition = ''] = locateVersion(token.target).names;
   if (rest === undefined) return readImage(context, token.target);
   const own = ownOf(version);
+  if (rest.disk) await removeIntermediateDisk(context, rest.key);
   if (own.key !== rest.key) throw taken(rest.name, token.target);
   if (own.standalone === undefined) {
     const first = await firstOf(context, definition, version, rest.name);
@@ -160,82 +154,6 @@ async function firstOf(
       );
   }
   return undefined;
-}
-
-/** Finds where the image is, or is to be. */
-async function findPlace(
-  context: AzureContext,
-  { name, family, version }: CreateImageRequest,
-  { replaceFailed = false }: AzureImageOptions,
-  key: string,
-  control: OperationControl,
-): Promise<Place> {
-  throwIfAborted(control.signal);
-  const at = (definition: string, number: string): string =>
-    context.id(
-      'Microsoft.Compute/galleries/images/versions',
-      context.settings.gallery,
-      definition,
-      number,
-    );
-  if (family === undefined) {
-    const id = at(name, '1.0.0');
-    const standing = await ifThere(() => context.client.get(id, control));
-    return { id, definition: name, standing };
-  }
-  const numbers = [];
-  let mine: WireObject | undefined;
-  for await (const standing of versionsOf(context, family, control)) {
-    const number = parseNumber(text(standing, 'name') ?? '');
-    if (number === undefined) continue;
-    if (sameName(ownOf(standing).name, name) && (mine === undefined || ownOf(standing).key === key))
-      mine = standing;
-    if (!(replaceFailed && statusOf(standing) === 'FAILED')) numbers.push(number);
-  }
-  if (mine !== undefined)
-    return { id: at(family, text(mine, 'name') ?? ''), definition: family, standing: mine };
-  const id = at(family, formatNumber(chooseNumber(name, version, numbers)));
-  const standing = replaceFailed ? await ifThere(() => context.client.get(id, control)) : undefined;
-  return { id, definition: family, standing };
-}
-
-/**
- * Whether what stands must go first: it failed, and is ours or may be replaced.
- *
- * @throws ImgkitError with `ALREADY_EXISTS` if it is somebody else's.
- */
-function mustReplace(
-  { id, standing = {} }: Place,
-  key: string,
-  { replaceFailed = false }: AzureImageOptions,
-): boolean {
-  const mine = ownOf(standing).key === key;
-  const failed = statusOf(standing) === 'FAILED';
-  if (failed && (mine || replaceFailed)) return true;
-  if (!mine) throw taken(ownOf(standing).name ?? id, id, failed);
-  return statusOf(standing) === 'DELETING';
-}
-
-function taken(name: string, id: string, failed = false): ImgkitError {
-  return new ImgkitError(
-    'ALREADY_EXISTS',
-    `"${name}" exists already, and was not made by this call`,
-    {
-      resource: id,
-      hint: failed
-        ? 'It has failed: remove it, or say providerOptions: { replaceFailed: true }.'
-        : 'Choose another name, or remove what has it.',
-    },
-  );
-}
-
-/** Whether an upload may go on after an error: nobody has said no, and it can be found again. */
-function mayGoOn(error: unknown, { idempotencyKey }: CreateImageRequest): boolean {
-  if (ImgkitError.is(error, 'PENDING')) return true;
-  const passing = (['UNAVAILABLE', 'RATE_LIMITED', 'TIMEOUT'] as const).some((code) =>
-    ImgkitError.is(error, code),
-  );
-  return passing && idempotencyKey !== undefined;
 }
 
 /** Whether an error says that somebody else changed the same things: then it is looked at again. */

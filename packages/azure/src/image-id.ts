@@ -110,7 +110,7 @@ export function imageReferenceOf(text: string): WireObject {
   }
 }
 
-function noImage(id: string): ImgkitError {
+export function noImage(id: string): ImgkitError {
   return new ImgkitError('NOT_FOUND', `"${id}" is not the id of an image`, {
     resource: id,
     hint: 'Ids look like /subscriptions/…/galleries/golden/images/web/versions/1.0.0, /communityGalleries/…/images/…, or publisher:offer:sku:version.',

@@ -9,11 +9,11 @@ import type {
   Operation,
 } from '@imgkit/core';
 
-import { text, type WireObject } from './api/wire.ts';
+import { imagesIn } from './catalogue.ts';
 import { tokenOf, type AzureContext } from './context.ts';
-import { definitionId, ifThere } from './definitions.ts';
 import { createImage, resumeImage } from './image-creation.ts';
-import { ownOf, toImage } from './mapping.ts';
+import { findImage } from './image-lookup.ts';
+import { ownOf } from './mapping.ts';
 import { definitionName, sameName } from './names.ts';
 import { formatId } from './resource-id.ts';
 import { sourceKinds } from './sources.ts';
@@ -24,7 +24,6 @@ import {
   readImage,
   removeEmptied,
   settledVersion,
-  versionsOf,
 } from './versions.ts';
 
 /** The image versions of a Compute Gallery. */
@@ -52,25 +51,19 @@ export class AzureImages implements Images {
 
   async get(id: string, options?: CallOptions): Promise<Image> {
     return this.#context.call('images.get', id, options, () =>
-      readImage(this.#context, id, options),
+      findImage(this.#context, id, options),
     );
   }
 
-  /** The images of the provider's own gallery, definition by definition: Azure lists them no other way. */
+  /**
+   * The images of the provider's own gallery, or of what `project` names: another subscription, a gallery by its ARM
+   * id, `/sharedGalleries/…`, `/communityGalleries/…`, or an offer of the marketplace as `publisher:offer`.
+   */
   list(filter: ImageFilter = {}, options?: CallOptions): AsyncIterable<Image> {
     const context = this.#context;
-    const { provider, gallery } = context;
-    const project = filter.project ?? gallery.subscription;
-    const definitions = (): AsyncIterable<WireObject> => this.#definitions(filter, options);
     return context.listing('images.list', undefined, options, async function* pagewise() {
-      if (!sameName(project, gallery.subscription)) return;
-      for await (const definition of definitions()) {
-        const name = text(definition, 'name') ?? '';
-        for await (const version of versionsOf(context, name, options)) {
-          const image = toImage(version, { provider, gallery, definition });
-          if (matches(image, filter)) yield image;
-        }
-      }
+      for await (const image of imagesIn(context, filter, options))
+        if (matches(image, filter)) yield image;
     });
   }
 
@@ -104,19 +97,6 @@ export class AzureImages implements Images {
       }
       await removeEmptied(context, target, {});
     });
-  }
-
-  async *#definitions(filter: ImageFilter, options?: CallOptions): AsyncGenerator<WireObject> {
-    const { client, gallery } = this.#context;
-    const { family } = filter;
-    if (family === undefined) {
-      const type = 'Microsoft.Compute/galleries/images';
-      for await (const page of client.pages(type, gallery, options)) yield* page;
-    } else if (definitionName.pattern.test(family)) {
-      const id = definitionId(this.#context, family);
-      const found = await ifThere(() => client.get(id, options));
-      if (found !== undefined) yield found;
-    }
   }
 }
 

@@ -1,5 +1,6 @@
 export type { AzureDiskOptions } from './disks.ts';
 export type { AzureImageOptions, AzureTargetRegion } from './image-request.ts';
+export { isAzureMarketplaceImage, type AzureMarketplaceImage } from './marketplace.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';
 export type {
   AzureCredentials,

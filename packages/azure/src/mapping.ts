@@ -21,6 +21,7 @@ import {
   type WireObject,
 } from './api/wire.ts';
 import { formatId, parseIdOf, parseResourceId, plainId, type ResourceId } from './resource-id.ts';
+import { formatImageId, parseImageId } from './image-id.ts';
 import { sameName } from './names.ts';
 import { fromTags, readOwn, type OwnTags } from './tags.ts';
 
@@ -148,13 +149,16 @@ export function toImage(
     published,
     publishedAt: published ? (own.published ?? createdAt) : undefined,
     status: statusOf(version),
-    deprecation: toDeprecation(own, provider, gallery),
+    deprecation: toDeprecation(own, provider, formatId(gallery)),
     createdAt: createdAt ?? new Date(0).toISOString(),
     diskSizeBytes: diskSizeOf(version, own),
     architecture: toArchitecture(definition),
     labels: tags,
     description: own.description,
-    origin: toOrigin(object(version, 'storageProfile')),
+    origin:
+      own.origin === undefined
+        ? toOrigin(object(version, 'storageProfile'))
+        : { kind: 'image', id: own.origin },
     native: version,
   };
 }
@@ -171,10 +175,15 @@ export function toDeprecationOf(
   provider: string,
   gallery: ResourceId,
 ): Deprecation {
-  return toDeprecation(ownOf(version), provider, gallery);
+  return toDeprecation(ownOf(version), provider, formatId(gallery));
 }
 
-function toDeprecation(own: OwnTags, provider: string, gallery: ResourceId): Deprecation {
+/**
+ * The deprecation that tags say.
+ *
+ * @param gallery - The id of the gallery that they are in: replacements of its own are named in short.
+ */
+export function toDeprecation(own: OwnTags, provider: string, gallery: string): Deprecation {
   const { state = 'ACTIVE', deprecated, obsolete, deleted } = own;
   const dates: DeprecationDates = {
     ...(deprecated === undefined ? {} : { deprecated }),
@@ -215,17 +224,15 @@ function writeReplacement(ref: ImageRef, provider: string, gallery: ResourceId):
   return id.toLowerCase().startsWith(prefix.toLowerCase()) ? id.slice(prefix.length) : `:${id}`;
 }
 
-function readReplacement(kept: string, provider: string, gallery: ResourceId): ImageRef {
+function readReplacement(kept: string, provider: string, gallery: string): ImageRef {
   const colon = kept.indexOf(':');
-  if (colon === -1) return { provider, id: `${formatId(gallery)}/images/${kept}` };
+  if (colon === -1) return { provider, id: `${gallery}/images/${kept}` };
   return { provider: kept.slice(0, colon) || provider, id: kept.slice(colon + 1) };
 }
 
 const kinds: Readonly<Record<string, ImageOrigin['kind']>> = {
   'Microsoft.Compute/disks': 'disk',
   'Microsoft.Compute/snapshots': 'snapshot',
-  'Microsoft.Compute/images': 'image',
-  'Microsoft.Compute/galleries/images/versions': 'image',
 };
 
 function toOrigin(storage: WireObject | undefined): ImageOrigin | undefined {
@@ -235,7 +242,9 @@ function toOrigin(storage: WireObject | undefined): ImageOrigin | undefined {
   const source = object(storage, 'source');
   const machine = text(source, 'virtualMachineId');
   if (machine !== undefined) return { kind: 'instance', id: machine };
-  const id = text(source, 'id') ?? text(disk, 'id');
+  const id = text(source, 'communityGalleryImageId') ?? text(source, 'id') ?? text(disk, 'id');
+  const image = parseImageId(id ?? '');
+  if (image !== undefined) return { kind: 'image', id: formatImageId(image) };
   const kind = kinds[parseResourceId(id)?.type ?? ''];
   return id === undefined || kind === undefined ? undefined : { kind, id: plainId(id) };
 }

@@ -7,17 +7,16 @@ import {
   type PublishRequest,
 } from '@imgkit/core';
 
-import { flag, object, objects, text, type WireObject } from './api/wire.ts';
+import { flag, object } from './api/wire.ts';
+import { latestIn } from './catalogue.ts';
 import type { AzureContext } from './context.ts';
 import { invalid } from './image-request.ts';
-import { idOf, ownOf, statusOf, toDeprecationOf } from './mapping.ts';
-import { checkName, definitionName, sameName } from './names.ts';
-import { regionName, sameRegion } from './regions.ts';
-import { formatId } from './resource-id.ts';
+import { ownOf } from './mapping.ts';
+import { checkName, sameName } from './names.ts';
+import { regionName } from './regions.ts';
 import { toTags } from './tags.ts';
 import { lifeOf } from './version-body.ts';
-import { compareNumbers, parseNumber, type VersionNumber } from './version-number.ts';
-import { changeVersion, readImage, versionsOf } from './versions.ts';
+import { changeVersion } from './versions.ts';
 
 /** Moves versions in and out of what Azure takes for the latest, and says which one that is. */
 export class AzurePublishing implements Publishing {
@@ -70,11 +69,10 @@ export class AzurePublishing implements Publishing {
   }
 
   /**
-   * The latest version as Azure takes it: the one with the highest number among those that are replicated to the
-   * region, and kept from being the latest neither everywhere nor there.
-   * https://learn.microsoft.com/azure/virtual-machines/shared-image-galleries#image-versions
+   * The latest version as Azure takes it: see {@link latestIn}.
    *
-   * @param scope - `zone`: the region, or a zone of it (`westeurope-1`); the provider's own by default.
+   * @param scope - `zone`: the region, or a zone of it (`westeurope-1`); the provider's own by default. `project`: what
+   *   holds the family, as in `images.list`.
    */
   async head(
     family: string,
@@ -82,55 +80,12 @@ export class AzurePublishing implements Publishing {
     options?: CallOptions,
   ): Promise<Image | undefined> {
     const context = this.#context;
-    return context.call('publishing.head', family, options, async () => {
-      const { subscription } = context.gallery;
-      const { project = subscription, zone = context.settings.location } = scope;
-      if (!sameName(project, subscription) || !definitionName.pattern.test(family))
-        return undefined;
-      const region = regionName(zone).replace(/-\d$/, '');
-      const candidates: WireObject[] = [];
-      for await (const version of versionsOf(context, family, options))
-        if (this.#mayBeLatest(version, region)) candidates.push(version);
-      for (const candidate of candidates.toSorted(byNumber).toReversed()) {
-        const id = idOf(candidate, context.gallery);
-        const image = id && (await readImage(context, formatId(id), options));
-        if (image !== undefined && isReplicated(image.native, region)) return image;
-      }
-      return undefined;
-    });
-  }
-
-  #mayBeLatest(version: WireObject, region: string): boolean {
-    const profile = object(version, 'publishingProfile');
-    const target = objects(profile, 'targetRegions').find((one) =>
-      sameRegion(text(one, 'name') ?? '', region),
-    );
-    const { state } = toDeprecationOf(version, this.#context.provider, this.#context.gallery);
-    return (
-      statusOf(version) === 'READY' &&
-      ownOf(version).standalone === undefined &&
-      state === 'ACTIVE' &&
-      target !== undefined &&
-      !flag(profile, 'excludeFromLatest') &&
-      !flag(target, 'excludeFromLatest')
+    const { project, zone = context.settings.location } = scope;
+    const region = regionName(zone).replace(/-\d$/, '');
+    return context.call('publishing.head', family, options, () =>
+      latestIn(context, { project, family }, region, options),
     );
   }
-}
-
-function byNumber(a: WireObject, b: WireObject): number {
-  return compareNumbers(numberIn(a), numberIn(b));
-}
-
-function numberIn(version: WireObject): VersionNumber {
-  return parseNumber(text(version, 'name') ?? '') ?? [0, 0, 0];
-}
-
-function isReplicated(native: unknown, region: string): boolean {
-  const version: WireObject = typeof native === 'object' && native !== null ? { ...native } : {};
-  const summary = objects(object(version, 'replicationStatus'), 'summary');
-  return summary.some(
-    (one) => sameRegion(text(one, 'region') ?? '', region) && text(one, 'state') === 'Completed',
-  );
 }
 
 function refuseUnfit(image: Image, family: string): void {

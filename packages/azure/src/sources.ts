@@ -1,26 +1,38 @@
-import { ImgkitError, type CallOptions, type ImageSource } from '@imgkit/core';
+import { ImgkitError, type CallOptions, type Image, type ImageSource } from '@imgkit/core';
 
 import { object, objects, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { invalid, type AzureImageOptions } from './image-request.ts';
-import { ownOf, toDeprecationOf } from './mapping.ts';
+import { diskOfMarketplace, type DiskOfImage } from './disk-images.ts';
+import { parseImageId } from './image-id.ts';
+import { toImage } from './mapping.ts';
+import {
+  isAzureMarketplaceImage,
+  marketplaceFacts,
+  planOf,
+  readMarketplace,
+  type PurchasePlan,
+} from './marketplace.ts';
+import { readPublicVersion } from './public-galleries.ts';
 import {
   definitionOf,
   formatId,
   parseIdOf,
-  parseResourceId,
+  type ResourceId,
   type ResourceType,
 } from './resource-id.ts';
 import { inspectDisk, type DiskFile } from './transfer/disk-file.ts';
 
 /** What a new version is made of. */
 export interface PreparedSource {
-  /** Its storage profile, as Azure takes it. */
-  readonly storageProfile: WireObject;
   /** What is known of it, for the definition. */
   readonly facts: SourceFacts;
+  /** Its storage profile, as Azure takes it; empty for what is made first, and named then. */
+  readonly storageProfile: WireObject;
   /** The disk file of this machine that is to be uploaded first; its blob is the source then. */
   readonly file?: DiskFile | undefined;
+  /** The disk that is made first, where there is no other way; it is the source then. */
+  readonly disk?: DiskOfImage | undefined;
 }
 
 /** What a source tells of the machines that it was made on. */
@@ -30,6 +42,8 @@ export interface SourceFacts {
   readonly hyperVGeneration?: string | undefined;
   readonly architecture?: string | undefined;
   readonly securityType?: string | undefined;
+  /** What must be bought with it, and with all that is made of it. */
+  readonly plan?: PurchasePlan | undefined;
 }
 
 /** The kinds of source that images can be made of. */
@@ -80,44 +94,90 @@ async function fromDisk(
       hyperVGeneration: text(native, 'hyperVGeneration'),
       architecture: text(object(native, 'supportedCapabilities'), 'architecture'),
       securityType: text(object(native, 'securityProfile'), 'securityType'),
+      plan: planOf(native, 'purchasePlan'),
     },
   };
 }
 
-/** Another version, also of another gallery or subscription, or a managed image. */
+/**
+ * Another version, also of another gallery, another subscription, or of those that others share; a managed image; an
+ * image of the marketplace, of which Azure makes versions only by way of a disk.
+ */
 async function fromImage(
   context: AzureContext,
-  id: string,
+  image: string,
   options?: CallOptions,
 ): Promise<PreparedSource> {
-  const found = parseResourceId(id);
-  if (found?.type === 'Microsoft.Compute/images') {
-    const native = await lookAt(context, formatId(found), options);
-    const disk = object(object(native, 'storageProfile'), 'osDisk');
-    return {
-      storageProfile: { source: { id: formatId(found) } },
-      facts: {
-        osType: text(disk, 'osType'),
-        osState: text(disk, 'osState'),
-        hyperVGeneration: text(native, 'hyperVGeneration'),
-      },
-    };
+  const id = parseImageId(image);
+  switch (id?.kind) {
+    case 'managed':
+      return fromManagedImage(context, id.id, options);
+    case 'version':
+      return fromVersion(context, id.id, options);
+    case 'shared':
+    case 'community': {
+      const found = await readPublicVersion(context, id, options);
+      refuseWithdrawn(found.image);
+      const field = id.kind === 'shared' ? 'id' : 'communityGalleryImageId';
+      return {
+        storageProfile: { source: { [field]: found.image.ref.id } },
+        facts: factsOf(found.definition),
+      };
+    }
+    case 'marketplace': {
+      const found = await readMarketplace(context, id, options);
+      refuseWithdrawn(found);
+      if (isAzureMarketplaceImage(found.native) && found.native.dataDiskImages?.length)
+        throw new ImgkitError('UNSUPPORTED', `${image} has data disks, which would be lost`, {
+          resource: image,
+          hint: 'Launch an instance of it, and make the image of that.',
+        });
+      return { storageProfile: {}, disk: diskOfMarketplace(found), facts: marketplaceFacts(found) };
+    }
+    case undefined:
+      throw noSource('an image', image);
   }
-  if (found?.type !== 'Microsoft.Compute/galleries/images/versions') throw noSource('an image', id);
-  const [version, definition] = await Promise.all([
-    lookAt(context, formatId(found), options),
-    lookAt(context, formatId(definitionOf(found)), options),
-  ]);
-  refuseWithdrawn(context, version, id);
+}
+
+async function fromManagedImage(
+  context: AzureContext,
+  id: ResourceId,
+  options?: CallOptions,
+): Promise<PreparedSource> {
+  const native = await lookAt(context, formatId(id), options);
+  const disk = object(object(native, 'storageProfile'), 'osDisk');
   return {
-    storageProfile: { source: { id: formatId(found) } },
+    storageProfile: { source: { id: formatId(id) } },
     facts: {
-      osType: text(definition, 'osType'),
-      osState: text(definition, 'osState'),
-      hyperVGeneration: text(definition, 'hyperVGeneration'),
-      architecture: text(definition, 'architecture'),
-      securityType: securityOf(definition),
+      osType: text(disk, 'osType'),
+      osState: text(disk, 'osState'),
+      hyperVGeneration: text(native, 'hyperVGeneration'),
     },
+  };
+}
+
+async function fromVersion(
+  context: AzureContext,
+  id: ResourceId,
+  options?: CallOptions,
+): Promise<PreparedSource> {
+  const [version, definition] = await Promise.all([
+    lookAt(context, formatId(id), options),
+    lookAt(context, formatId(definitionOf(id)), options),
+  ]);
+  const { provider, gallery } = context;
+  if (version !== undefined) refuseWithdrawn(toImage(version, { provider, gallery, definition }));
+  return { storageProfile: { source: { id: formatId(id) } }, facts: factsOf(definition) };
+}
+
+function factsOf(definition: WireObject | undefined): SourceFacts {
+  return {
+    osType: text(definition, 'osType'),
+    osState: text(definition, 'osState'),
+    hyperVGeneration: text(definition, 'hyperVGeneration'),
+    architecture: text(definition, 'architecture'),
+    securityType: securityOf(definition),
+    plan: planOf(definition, 'purchasePlan'),
   };
 }
 
@@ -161,16 +221,11 @@ function securityOf(definition: WireObject | undefined): string | undefined {
 }
 
 /** Refuses new use of what is withdrawn: Azure itself wouldn't. */
-export function refuseWithdrawn(
-  context: AzureContext,
-  version: WireObject | undefined,
-  id: string,
-): void {
-  const { state, replacement } = toDeprecationOf(version, context.provider, context.gallery);
+export function refuseWithdrawn({ name, ref, deprecation: { state, replacement } }: Image): void {
   if (state !== 'OBSOLETE' && state !== 'DELETED') return;
   const instead = replacement && `${replacement.provider}:${replacement.id}`;
-  throw new ImgkitError(`IMAGE_${state}`, `image "${ownOf(version).name ?? id}" is ${state}`, {
-    resource: id,
+  throw new ImgkitError(`IMAGE_${state}`, `image "${name}" is ${state}`, {
+    resource: ref.id,
     replacement: instead,
     hint: instead === undefined ? 'Use a newer image of its family.' : `Use ${instead} instead.`,
   });

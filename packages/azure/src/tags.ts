@@ -24,6 +24,8 @@ export const ownTags = {
   deleted: 'imgkit-deleted-on',
   /** The size of its disk in bytes, which Azure itself counts in GiB. */
   size: 'imgkit-size',
+  /** The image that it was made of, where Azure remembers only the disk between them. */
+  origin: 'imgkit-origin',
   /** What it is, in words: versions have no field for it. */
   description: 'imgkit-description',
 } as const;

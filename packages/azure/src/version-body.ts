@@ -11,15 +11,22 @@ import { toTags } from './tags.ts';
  * What a new version is, but what it is made of. Everything that newer versions of Azure's API decide differently
  * is said outright.
  *
- * @param key - The digest of the key it is made with.
- * @param size - The size of its disk in bytes, where that is known.
+ * @param made - `key`: the digest of the key it is made with. `size`: the size of its disk in bytes, where that is
+ *   known. `origin`: the image it is made of, where Azure doesn't keep that.
  */
 export function versionBody(
   context: AzureContext,
   request: CreateImageRequest,
   options: AzureImageOptions,
-  key: string,
-  size?: number,
+  {
+    key,
+    size,
+    origin,
+  }: {
+    readonly key: string;
+    readonly size?: number | undefined;
+    readonly origin?: string | undefined;
+  },
 ): WireObject {
   const { name, family, version, staged, description, labels, deprecation } = request;
   const published = family !== undefined && staged !== true;
@@ -31,6 +38,7 @@ export function versionBody(
   const tags = toTags(labels, {
     name,
     key,
+    origin,
     version,
     description,
     size: size === undefined ? undefined : String(size),

@@ -3,6 +3,7 @@ import { ImgkitError, type CallOptions, type Image, type OperationControl } from
 import { object, objects, number, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { definitionId, ended, ifThere, removeStandaloneDefinition } from './definitions.ts';
+import { noImage, parseImageId } from './image-id.ts';
 import { isBusy, statusOf, toImage } from './mapping.ts';
 import type { OperationToken } from './operation-token.ts';
 import { definitionOf, formatId, parseIdOf, type ResourceId } from './resource-id.ts';
@@ -12,14 +13,16 @@ const type = 'Microsoft.Compute/galleries/images/versions';
 /**
  * Where a version is.
  *
- * @throws {@link ImgkitError} with `NOT_FOUND` if the id is none of a version: nothing can be there.
+ * @throws {@link ImgkitError} with `NOT_FOUND` if the id is none of an image: nothing can be there; with
+ *   `PERMISSION_DENIED` for an image that is none in a gallery of one's own.
  */
 export function locateVersion(id: string): ResourceId {
   const found = parseIdOf(type, id);
   if (found !== undefined) return found;
-  throw new ImgkitError('NOT_FOUND', `"${id}" is not the id of an image`, {
+  if (parseImageId(id) === undefined) throw noImage(id);
+  throw new ImgkitError('PERMISSION_DENIED', `"${id}" is not an image version of one's own`, {
     resource: id,
-    hint: 'Ids look like /subscriptions/…/galleries/golden/images/web/versions/1.0.0.',
+    hint: 'It can be used and read, and nothing else: make an image of it.',
   });
 }
 
@@ -53,13 +56,14 @@ async function readDefinition(
   }
 }
 
-/** The versions of a definition of the provider's own gallery; none when there is no such definition. */
+/** The versions of a definition, of the provider's own gallery by default; none when there is no such definition. */
 export async function* versionsOf(
   context: AzureContext,
   definition: string,
   options?: CallOptions,
+  gallery = context.gallery,
 ): AsyncGenerator<WireObject, void, undefined> {
-  const { gallery, client } = context;
+  const { client } = context;
   const parent = { ...gallery, names: [...gallery.names, definition] };
   try {
     for await (const page of client.pages(type, parent, options)) yield* page;

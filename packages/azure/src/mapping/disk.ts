@@ -1,6 +1,7 @@
 import type { Disk, ImageRef, Snapshot } from '@imgkit/core';
 
 import { instant, number, object, text, textMap, type WireObject } from '../api/wire.ts';
+import { formatImageId, parseImageId } from '../image-id.ts';
 import { statusOf } from '../mapping.ts';
 import { sameName } from '../names.ts';
 import { formatId, parseResourceId, plainId, type ResourceId } from '../resource-id.ts';
@@ -30,6 +31,11 @@ function ownSpelling(id: string, own: ResourceId): string {
   return formatId(ours ? { ...found, subscription, resourceGroup } : found);
 }
 
+function ownImage(id: string, own: ResourceId): string {
+  const image = parseImageId(id);
+  return image === undefined ? id : ownSpelling(formatImageId(image), own);
+}
+
 function sizeOf(native: WireObject): number {
   return number(native, 'diskSizeBytes') ?? (number(native, 'diskSizeGB') ?? 0) * gib;
 }
@@ -37,9 +43,14 @@ function sizeOf(native: WireObject): number {
 /** Shows a disk. */
 export function toDisk(native: WireObject, provider: string, own: ResourceId): Disk {
   const made = object(native, 'creationData');
-  const image = text(object(made, 'galleryImageReference'), 'id');
+  const gallery = object(made, 'galleryImageReference');
+  const image =
+    text(gallery, 'sharedGalleryImageId') ??
+    text(gallery, 'communityGalleryImageId') ??
+    text(gallery, 'id') ??
+    text(object(made, 'imageReference'), 'id');
   const ref: ImageRef | undefined =
-    image === undefined ? undefined : { provider, id: ownSpelling(image, own) };
+    image === undefined ? undefined : { provider, id: ownImage(image, own) };
   const machine = text(native, 'managedBy');
   return {
     ...common(native, own),

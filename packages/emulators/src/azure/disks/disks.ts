@@ -110,7 +110,8 @@ function sizeOf(call: Call, creationData: JsonObject, location: string): number 
       );
     const source = open && publicSource(call.world, call.subscription, open, location);
     const image = objectOf(propertiesOf(source || call.source(id)), 'storageProfile');
-    return Number(objectOf(image, 'osDiskImage')?.['sizeInGB'] ?? 0);
+    const managed = objectOf(image, 'osDisk')?.['diskSizeGB'];
+    return Number(managed ?? objectOf(image, 'osDiskImage')?.['sizeInGB'] ?? 0);
   }
   const id = textOf(creationData, 'sourceResourceId');
   if (option !== 'Copy' || id === undefined)

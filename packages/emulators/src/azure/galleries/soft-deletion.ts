@@ -15,7 +15,7 @@ export interface SoftDeleted {
 }
 
 /** Whether the gallery of a version keeps what is deleted in it for a while. */
-export function keepsDeleted(world: World, version: Stored): boolean {
+function keepsDeleted(world: World, version: Stored): boolean {
   const gallery = world.resources.find(parentId(parentId(version.id)));
   const policy = gallery && objectOf(propertiesOf(gallery), 'softDeletePolicy');
   return policy?.['isSoftDeleteEnabled'] === true;

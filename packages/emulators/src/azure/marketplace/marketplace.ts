@@ -19,6 +19,8 @@ export interface EmulatedMarketplaceImage {
   readonly architecture?: 'x64' | 'Arm64' | undefined;
   /** The size of its disk, in GiB; 30 by default. */
   readonly sizeInGB?: number | undefined;
+  /** How many data disks it has; none by default. */
+  readonly dataDisks?: number | undefined;
   /** What must be bought with it, and whose terms must be accepted: see `acceptTerms`. */
   readonly plan?:
     | { readonly name: string; readonly publisher: string; readonly product: string }
@@ -107,8 +109,8 @@ function shown(image: EmulatedMarketplaceImage): JsonObject {
   return {
     hyperVGeneration,
     architecture,
-    osDiskImage: { operatingSystem: osType, sizeInGb: image.sizeInGB ?? 30 },
-    dataDiskImages: [],
+    osDiskImage: { operatingSystem: osType },
+    dataDiskImages: Array.from({ length: image.dataDisks ?? 0 }, (_, lun) => ({ lun })),
     automaticOSUpgradeProperties: { automaticOSUpgradeSupported: false },
     features: [{ name: 'SecurityType', value: 'TrustedLaunchSupported' }],
     imageDeprecationStatus: { imageState: 'Active', ...image.deprecation },
