@@ -76,6 +76,12 @@ export async function ask(
   return fetch(`${base}${path}`, { ...init, headers });
 }
 
+/** The address of a service. */
+export async function endpointOf(service: 'image' | 'compute'): Promise<string> {
+  const { catalog } = await signIn(await settingsOf('images'), sendOverFetch);
+  return catalog.find(({ type }) => type === service)?.url ?? '';
+}
+
 /** Takes a token back before its time. */
 export async function revoke(token: string): Promise<void> {
   const headers = { 'x-subject-token': token };

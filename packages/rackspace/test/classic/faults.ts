@@ -1,0 +1,36 @@
+/** What goes wrong with requests. */
+export interface Fault {
+  /** Which requests: of `METHOD /path`, without a query. */
+  readonly match: RegExp;
+  /**
+   * `throttle`: 413 with Retry-After, nothing is done; `lost`: it is done, and the connection is cut before the
+   * answer; `cut`: the connection is cut, and nothing is done; `expired`: the token is said to be over.
+   */
+  readonly kind: 'throttle' | 'lost' | 'cut' | 'expired';
+  /** How many requests; 1 by default. */
+  readonly times?: number | undefined;
+  /** Called when a request is hit. */
+  readonly onHit?: (() => void) | undefined;
+}
+
+/** The faults that a test has asked for. */
+export class Faults {
+  #faults: { readonly fault: Fault; left: number }[] = [];
+
+  add(fault: Fault): void {
+    this.#faults.push({ fault, left: fault.times ?? 1 });
+  }
+
+  clear(): void {
+    this.#faults = [];
+  }
+
+  /** The fault that hits a request. */
+  hit(request: string): Fault | undefined {
+    const found = this.#faults.find(({ fault, left }) => left > 0 && fault.match.test(request));
+    if (found === undefined) return undefined;
+    found.left -= 1;
+    found.fault.onHit?.();
+    return found.fault;
+  }
+}
