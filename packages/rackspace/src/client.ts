@@ -3,12 +3,22 @@ import type { CallOptions, Retrier } from '@imgkit/core';
 import { Cinder } from './cinder/cinder.ts';
 import type { CloudSettings, ServiceSettings } from './configuration/cloud-settings.ts';
 import { Glance } from './glance/glance.ts';
+import { ImageTasks } from './glance/image-tasks.ts';
 import { ServiceClient } from './http/service-client.ts';
 import type { Transport } from './http/transport.ts';
 import { endpointsOf } from './identity/catalog.ts';
 import { Session } from './identity/session.ts';
 import { Neutron } from './neutron/neutron.ts';
 import { Nova } from './nova/nova.ts';
+import { ScheduleClient } from './nova/schedule-client.ts';
+import { Swift } from './swift/swift.ts';
+
+/** How images come in and go out by tasks over the object store, and are made by schedules. */
+export interface ClassicClient {
+  readonly tasks: ImageTasks;
+  readonly swift: Swift;
+  readonly schedules: ScheduleClient;
+}
 
 /** The services of one cloud, as one user in one project. */
 export interface CloudClient {
@@ -20,6 +30,8 @@ export interface CloudClient {
   readonly nova: Nova;
   readonly neutron: Neutron;
   readonly cinder: Cinder;
+  /** What only the classic Rackspace cloud has. */
+  readonly classic?: ClassicClient | undefined;
 }
 
 /** Makes the client of a cloud. Nothing is asked of the cloud yet. */
@@ -27,14 +39,24 @@ export function connect(settings: CloudSettings, retrier: Retrier, send?: Transp
   const session = new Session({ settings, retrier, send });
   const service = (type: string, version: string, own: ServiceSettings = {}): ServiceClient =>
     new ServiceClient({ session, retrier, type, version, settings: own });
+  const image = service('image', 'v2', settings.image);
+  const compute = service('compute', 'v2.1', settings.compute);
+  const { usesImageTasks = false } = settings;
   return {
     project: (options) => session.project(options),
     async offers(type, options) {
       const { catalog } = await session.token(options);
       return endpointsOf(catalog, type).length > 0;
     },
-    glance: new Glance(service('image', 'v2', settings.image)),
-    nova: new Nova(service('compute', 'v2.1', settings.compute)),
+    glance: new Glance(image, { usesTasks: usesImageTasks }),
+    nova: new Nova(compute),
+    classic: usesImageTasks
+      ? {
+          tasks: new ImageTasks(image),
+          swift: new Swift(service('object-store', 'v1', settings.objectStore)),
+          schedules: new ScheduleClient(compute),
+        }
+      : undefined,
     neutron: new Neutron(service('network', 'v2.0', settings.network)),
     cinder: new Cinder(service('block-storage', 'v3', settings.volume)),
   };

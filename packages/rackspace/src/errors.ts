@@ -20,6 +20,7 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   408: 'TIMEOUT',
   409: 'FAILED_PRECONDITION',
   410: 'NOT_FOUND',
+  412: 'FAILED_PRECONDITION',
   413: 'QUOTA_EXCEEDED',
   415: 'PROTOCOL',
   429: 'RATE_LIMITED',
@@ -70,7 +71,9 @@ function readFault(body: string): { readonly name?: string; readonly message?: s
     parsed = JSON.parse(body);
   } catch {
     const title = /<title>([^<]*)<\/title>/i.exec(body)?.[1];
-    return title === undefined ? {} : { message: plainText(title) };
+    if (title === undefined) return {};
+    const text = /<\/h1>(.*)<\/body>/is.exec(body)?.[1] ?? '';
+    return { name: title, message: plainText(text) || title };
   }
   if (typeof parsed !== 'object' || parsed === null) return {};
   // Glance: { message, code: "404 Not Found", title }; the message has HTML in it.

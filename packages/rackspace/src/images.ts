@@ -12,6 +12,7 @@ import {
 } from '@imgkit/core';
 import { z } from 'zod';
 
+import type { ImageSchedules } from './classic/image-schedules.ts';
 import { labelProperty, properties, toImage, toLabels } from './mapping.ts';
 import { captureServer } from './resources/capture.ts';
 import type { CloudContext } from './resources/context.ts';
@@ -37,22 +38,27 @@ import {
   type PreparedSource,
 } from './resources/sources.ts';
 
-const sources = ['file', 'image', 'instance'] as const;
+/** Where data comes in by tasks only, an image can't be copied: its data can't be had without owning it. */
+const sources = { direct: ['file', 'image', 'instance'], byTasks: ['file', 'instance'] } as const;
 
 const providerOptions = z.strictObject({ diskFormat: z.enum(diskFormats).optional() });
 
 /** The images of a project in Glance. */
 export class RackspaceImages implements Images {
-  readonly traits: ImagesTraits = {
-    sources,
-    imageName: resourceName,
-    familyName,
-    digests: false,
-  };
+  readonly traits: ImagesTraits;
+  /** The images that the cloud makes by itself, where it does. */
+  readonly schedules: ImageSchedules | undefined;
   readonly #context: CloudContext;
 
-  constructor(context: CloudContext) {
+  constructor(context: CloudContext, schedules?: ImageSchedules) {
     this.#context = context;
+    this.schedules = schedules;
+    this.traits = {
+      sources: context.imports === undefined ? sources.direct : sources.byTasks,
+      imageName: resourceName,
+      familyName,
+      digests: false,
+    };
     context.onResume('images.create', (id, options) =>
       context.operation('resume', id, options, (control) => {
         control.accepted(`images.create ${id}`);
@@ -131,10 +137,13 @@ export class RackspaceImages implements Images {
     own: ImageProviderOptions,
     signal: AbortSignal,
   ): Promise<PreparedSource> {
-    if (source?.kind === 'file') return preparedFile(this.#context, source.file, own, { signal });
-    if (source?.kind === 'image') return preparedImage(this.#context, source, { signal });
+    const { sources: known } = this.traits;
+    if (known.includes(source?.kind)) {
+      if (source.kind === 'file') return preparedFile(this.#context, source.file, own, { signal });
+      if (source.kind === 'image') return preparedImage(this.#context, source, { signal });
+    }
     throw new ImgkitError('UNSUPPORTED', `no image can be made of a ${source?.kind} here`, {
-      hint: `Make it of one of these: ${sources.join(', ')}.`,
+      hint: `Make it of one of these: ${known.join(', ')}.`,
     });
   }
 }

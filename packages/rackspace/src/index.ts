@@ -1,3 +1,8 @@
+export {
+  hasImageSchedules,
+  type ImageSchedule,
+  type ImageSchedules,
+} from './classic/image-schedules.ts';
 export { isGlanceImage, type GlanceImage } from './glance/glance-image.ts';
 export type { RackspaceOptions } from './options.ts';
 export { rackspace } from './plugin.ts';

@@ -42,6 +42,8 @@ export const properties = {
   maker: 'imgkit:maker',
   /** The digest of the idempotency key, where the cloud chooses the id. */
   key: 'imgkit:key',
+  /** The size of the disk, in bytes, where the cloud doesn't tell it. */
+  diskSize: 'imgkit:disk-size',
   /** Known to the dashboards too. */
   description: 'description',
   architecture: 'architecture',
@@ -57,6 +59,32 @@ export function isOurs(property: string): boolean {
   return property.startsWith('imgkit:');
 }
 
+/** What the classic Rackspace cloud marks the images with that its schedules make, and may delete. */
+export const scheduleMark = 'org.openstack__1__created-by';
+
+/** Whether a schedule of the cloud made an image. */
+export function isScheduled(image: GlanceImage): boolean {
+  return propertyOf(image, scheduleMark) === 'scheduled-images-service';
+}
+
+/**
+ * Whether what an image has of ours came with the image of the server that somebody else made it of: a server's
+ * image takes over all properties. One that we made says which server it is of.
+ */
+export function hasInherited(image: GlanceImage): boolean {
+  if (isScheduled(image)) return true;
+  const server = propertyOf(image, 'instance_uuid');
+  return Boolean(server) && propertyOf(image, properties.origin) !== `instance:${server}`;
+}
+
+/** The image without what is ours and isn't said of it. */
+function withoutInherited(image: GlanceImage): GlanceImage {
+  if (!hasInherited(image)) return image;
+  const { id, status, created_at, ...others } = image;
+  const own = Object.entries(others).filter(([name]) => !isOurs(name));
+  return { id, status, created_at, ...Object.fromEntries(own) };
+}
+
 /** Where an image is shown. */
 export interface Shown {
   /** The name of the provider. */
@@ -64,7 +92,8 @@ export interface Shown {
 }
 
 /** An image as the contract has it. */
-export function toImage(image: GlanceImage, { provider }: Shown): Image {
+export function toImage(native: GlanceImage, { provider }: Shown): Image {
+  const image = withoutInherited(native);
   const get = (property: keyof typeof properties) => propertyOf(image, properties[property]);
   return {
     ref: { provider, id: image.id },
@@ -83,12 +112,12 @@ export function toImage(image: GlanceImage, { provider }: Shown): Image {
     labels: toLabels(image),
     description: get('description'),
     origin: toOrigin(get('origin')),
-    native: image,
+    native,
   };
 }
 
 /** Our labels among the properties. */
-export function toLabels(image: GlanceImage): Labels {
+export function toLabels(image: Readonly<Record<string, unknown>>): Labels {
   const labels: Record<string, string> = {};
   for (const [property, value] of Object.entries(image)) {
     if (property.startsWith(labelPrefix) && typeof value === 'string')
@@ -176,6 +205,8 @@ function toRef(text: string, provider: string): ImageRef {
 function diskSize(image: GlanceImage): number {
   const { virtual_size: virtual, size, min_disk: gibibytes, disk_format: format } = image;
   if (virtual) return virtual;
+  const noted = Number(propertyOf(image, properties.diskSize) || Number.NaN);
+  if (Number.isSafeInteger(noted)) return noted;
   if (format === 'raw' && size) return size;
   return Math.max(size ?? 0, (gibibytes ?? 0) * 2 ** 30);
 }

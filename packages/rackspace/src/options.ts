@@ -31,6 +31,10 @@ export const rackspaceOptions = z.strictObject({
   networkEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   volumeEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   everyone: z.enum(['community', 'public']).optional(),
+  container: z
+    .string()
+    .regex(/^[-_.A-Za-z0-9]{1,200}$/)
+    .optional(),
 });
 
 /**
@@ -83,6 +87,11 @@ export interface RackspaceOptions {
    * id; `public` shows it in everyone's lists, for which most clouds want an administrator.
    */
   readonly everyone?: 'community' | 'public' | undefined;
+  /**
+   * The container of the object store that disks are put into on their way, where images come in by tasks only, as
+   * in the classic Rackspace cloud; `imgkit` by default. It is made when it is needed.
+   */
+  readonly container?: string | undefined;
 }
 
 /** The options in the form of `clouds.yaml`. */

@@ -1,5 +1,9 @@
 import { ownedResources, type Clock, type ProviderParts, type Retrier } from '@imgkit/core';
 
+import { ImageExports } from './classic/image-exports.ts';
+import { ImageImports } from './classic/image-imports.ts';
+import { ImageSchedules } from './classic/image-schedules.ts';
+import { imagesAndImports } from './classic/images-and-imports.ts';
 import { connect } from './client.ts';
 import { cloudSettings } from './configuration/cloud-settings.ts';
 import { RackspaceDeprecation } from './deprecation.ts';
@@ -52,8 +56,13 @@ export async function createParts(
     const settings = await cloudSettings(options);
     const client = connect(settings, retrier);
     const project = settings.project?.id ?? (await client.project());
-    const context = new CloudContext({ provider, project, client, clock });
-    const images = new RackspaceImages(context);
+    const { classic } = client;
+    const { container = 'imgkit' } = options;
+    const imports = classic && new ImageImports({ provider, container, ...classic });
+    const exports = classic && new ImageExports({ container, ...classic });
+    const context = new CloudContext({ provider, project, client, clock, imports, exports });
+    const schedules = classic && new ImageSchedules(context, classic.schedules);
+    const images = new RackspaceImages(context, schedules);
     const instances = new RackspaceInstances(context);
     const volumes = (await client.offers('block-storage'))
       ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
@@ -71,7 +80,7 @@ export async function createParts(
       owned: ownedResources(provider, {
         instance: instances,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
-        image: images,
+        image: imagesAndImports(context, images, imports),
       }),
       connection: {
         project,

@@ -16,11 +16,10 @@ import type { CloudContext } from './resources/context.ts';
 import { changeImage, knownImage, ownImage } from './resources/image-access.ts';
 import { invalid } from './resources/rules.ts';
 
-const principalKinds: readonly PrincipalKind[] = ['project', 'everyone'];
-
-/** Ids of Keystone (32 or 64 hexadecimal digits, or a UUID), and account numbers of the classic Rackspace cloud. */
-const projectId =
-  /^(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4,12})$/;
+/** Keystone's ids: 32 or 64 hexadecimal digits, or a UUID. */
+const projectId = /^(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+/** The accounts of the classic Rackspace cloud. */
+const accountNumber = /^\d{4,12}$/;
 
 /**
  * Shares images as Glance does: the owner adds a project to the image's members, and the project accepts.
@@ -28,17 +27,18 @@ const projectId =
  * removal takes a grant back.
  */
 export class RackspaceSharing implements Sharing {
-  readonly traits: SharingTraits = {
-    unit: 'image',
-    principals: principalKinds,
-    consumerAccepts: true,
-  };
+  readonly traits: SharingTraits;
   readonly #context: CloudContext;
   readonly #everyone: 'community' | 'public';
 
   constructor(context: CloudContext, everyone: 'community' | 'public') {
     this.#context = context;
     this.#everyone = everyone;
+    // The classic Rackspace cloud knows no community, and shows in everyone's lists only what is its own.
+    const principals: PrincipalKind[] = context.glance.usesTasks
+      ? ['project']
+      : ['project', 'everyone'];
+    this.traits = { unit: 'image', principals, consumerAccepts: true };
   }
 
   async grant(id: string, principals: readonly Principal[], options?: GrantOptions): Promise<void> {
@@ -49,7 +49,9 @@ export class RackspaceSharing implements Sharing {
       const isOpen = visibility === 'community' || visibility === 'public';
       const projects = principals.flatMap((one) => (one.kind === 'project' ? [one.id] : []));
       if (projects.length > 0 && !isOpen) {
-        await changeImage(context, id, () => ({ visibility: 'shared' }), options);
+        // Older clouds share an image by its members alone.
+        if (await context.glance.isModern(options))
+          await changeImage(context, id, () => ({ visibility: 'shared' }), options);
         for (const project of projects) await this.#add(id, project, options);
       }
       if (principals.some(({ kind }) => kind === 'everyone') && !isOpen)
@@ -146,16 +148,20 @@ export class RackspaceSharing implements Sharing {
 
   /** Glance takes any text for a project, and tells nobody. */
   #check(principals: readonly Principal[]): void {
+    const known = this.traits.principals;
     for (const { kind } of principals) {
-      if (principalKinds.includes(kind)) continue;
+      if (known.includes(kind)) continue;
       throw new ImgkitError('UNSUPPORTED', `images can't be shared with a ${kind} here`, {
-        hint: `Share them with one of these: ${principalKinds.join(', ')}.`,
+        hint: `Share them with one of these: ${known.join(', ')}.`,
       });
     }
+    const isAccount = accountNumber.test(this.#context.project);
     for (const principal of principals) {
       if (principal.kind !== 'project') continue;
       const { id } = principal;
-      if (!projectId.test(id))
+      if (isAccount && !accountNumber.test(id))
+        throw invalid(`"${id}" is no account number`, 'Give the number of the account.');
+      if (!isAccount && !projectId.test(id))
         throw invalid(
           `"${id}" is no project's id`,
           'Give the id, not the name: openstack project show -f value -c id <name>.',

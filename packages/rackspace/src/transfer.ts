@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { link, rm, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
 import {
@@ -20,6 +19,7 @@ import {
 import { toImage } from './mapping.ts';
 import type { CloudContext } from './resources/context.ts';
 import { diskFormats } from './resources/disk-format.ts';
+import { checkPlace, place } from './resources/export-place.ts';
 import { fileSource, streamSource } from './resources/disk-source.ts';
 import { visibleImage } from './resources/image-access.ts';
 import { draftProperties, hiddenAs } from './resources/image-body.ts';
@@ -28,17 +28,26 @@ import { followImage } from './resources/image-waiting.ts';
 import { checkImageRequest, invalid } from './resources/rules.ts';
 import { membersOf } from './resources/sources.ts';
 import { checkArrival } from './resources/upload.ts';
+import { diskUnit } from './vhd/vhd-writer.ts';
 
 /**
  * Moves disk files in and out of Glance, as streams. Glance keeps a disk as it came: an image of a qcow2
  * file can only be exported as qcow2.
  */
 export class RackspaceTransfer implements Transfer {
-  readonly traits: TransferTraits = { importFormats: diskFormats, exportFormats: ['raw'] };
+  readonly traits: TransferTraits;
   readonly #context: CloudContext;
 
   constructor(context: CloudContext) {
     this.#context = context;
+    this.traits =
+      context.imports === undefined
+        ? { importFormats: diskFormats, exportFormats: ['raw'] }
+        : {
+            importFormats: ['raw', 'vhd'],
+            exportFormats: ['raw', 'vhd'],
+            diskSizeMultiple: diskUnit,
+          };
     context.onResume('transfer.import', (id, options) =>
       context.operation('resume', id, options, (control) => {
         control.accepted(`transfer.import ${id}`);
@@ -53,10 +62,11 @@ export class RackspaceTransfer implements Transfer {
     return context.operation(operation, request.name, options, async (control) => {
       checkImageRequest(request);
       const { from, format, digest } = request;
+      const { importFormats } = this.traits;
       const said = diskFormats.find((one) => one === format);
-      if (format !== undefined && said === undefined)
+      if (format !== undefined && (said === undefined || !importFormats.includes(said)))
         throw new ImgkitError('UNSUPPORTED', `${format} is not imported`, {
-          hint: `Use one of ${diskFormats.join(', ')}.`,
+          hint: `Use one of ${importFormats.join(', ')}.`,
         });
       if (digest !== undefined && !/^sha256:[\da-f]{64}$/.test(digest))
         throw invalid(
@@ -82,6 +92,8 @@ export class RackspaceTransfer implements Transfer {
     const { image, to, format } = request;
     return context.operation('transfer.export', image, options, async (control) => {
       const native = await visibleImage(context, image, control);
+      if (context.exports !== undefined)
+        return context.exports.export(context, native, { to, format }, control);
       const stored = diskFormats.find((one) => one === native.disk_format);
       if (format !== stored)
         throw new ImgkitError('UNSUPPORTED', `image "${image}" is not exported as ${format}`, {
@@ -134,39 +146,4 @@ export class RackspaceTransfer implements Transfer {
     const digests = hashes.map((hash, index) => [names[index], hash.digest('hex')]);
     return { sizeBytes, digests: Object.fromEntries(digests) };
   }
-}
-
-/** Before anything is asked of the cloud. */
-async function checkPlace(to: string, needed: number): Promise<void> {
-  const standing = await stat(to).catch(() => undefined);
-  if (standing !== undefined) throw taken(to);
-  const space = await statfs(dirname(to)).catch((cause: unknown) => {
-    throw new ImgkitError('NOT_FOUND', `there is no directory ${dirname(to)}`, {
-      resource: to,
-      hint: 'Make it first.',
-      cause,
-    });
-  });
-  if (space.bavail * space.bsize < needed)
-    throw new ImgkitError('QUOTA_EXCEEDED', `${to} needs ${needed} bytes`, {
-      resource: to,
-      hint: 'Free some space, or use a directory on a larger disk.',
-    });
-}
-
-/** A link, unlike a renaming, never replaces a file. */
-async function place(part: string, to: string): Promise<void> {
-  try {
-    await link(part, to);
-  } catch (error) {
-    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-    throw code === 'EEXIST' ? taken(to) : error;
-  }
-}
-
-function taken(to: string): ImgkitError {
-  return new ImgkitError('ALREADY_EXISTS', `${to} exists already`, {
-    resource: to,
-    hint: 'Choose another path, or remove the file.',
-  });
 }

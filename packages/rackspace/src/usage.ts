@@ -42,10 +42,17 @@ export class RackspaceUsage implements Usage {
           unanswered.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
         }
       }
-      if (isSeenByOthers(image, context.project))
+      if (isSeenByOthers(image, context.project) || (await this.#hasMembers(id, options)))
         unanswered.push('other projects can use it, and their servers can’t be seen from here');
       return { users, complete: unanswered.length === 0, unanswered };
     });
+  }
+
+  /** Where sharing doesn't change the visibility. */
+  async #hasMembers(id: string, options: CallOptions | undefined): Promise<boolean> {
+    const { glance } = this.#context;
+    if (await glance.isModern(options)) return false;
+    return (await glance.members(id, options)).length > 0;
   }
 
   async #servers(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {

@@ -49,8 +49,12 @@ export const cloudConfig = z.object({
   compute_endpoint_override: optional,
   network_endpoint_override: optional,
   volume_endpoint_override: optional,
+  object_store_endpoint_override: optional,
+  /** Whether images come in by tasks only, as openstacksdk has it for the classic Rackspace cloud. */
+  image_api_use_tasks: z.boolean().nullish(),
   image_service_name: optional,
   compute_service_name: optional,
+  object_store_service_name: optional,
   default_domain: optional,
 });
 

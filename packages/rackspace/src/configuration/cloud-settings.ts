@@ -54,6 +54,9 @@ export interface CloudSettings {
   readonly compute: ServiceSettings;
   readonly network?: ServiceSettings | undefined;
   readonly volume?: ServiceSettings | undefined;
+  readonly objectStore?: ServiceSettings | undefined;
+  /** Whether images come in, and go out, by tasks over the object store only. */
+  readonly usesImageTasks?: boolean | undefined;
 }
 
 /** Where settings are looked for. */
@@ -156,6 +159,11 @@ function understand(config: CloudConfig, environment: Environment): CloudSetting
     compute: { name: config.compute_service_name, endpoint: config.compute_endpoint_override },
     network: { endpoint: config.network_endpoint_override },
     volume: { endpoint: config.volume_endpoint_override },
+    objectStore: {
+      name: config.object_store_service_name,
+      endpoint: config.object_store_endpoint_override,
+    },
+    usesImageTasks: config.image_api_use_tasks === true,
   };
 }
 

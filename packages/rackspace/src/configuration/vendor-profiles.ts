@@ -15,6 +15,8 @@ export function vendorProfile(name: string, region: string | undefined): CloudCo
         // A second, older compute service has the same type.
         compute_service_name: 'cloudServersOpenStack',
         image_service_name: 'cloudImages',
+        object_store_service_name: 'cloudFiles',
+        image_api_use_tasks: true,
       };
     case 'rackspace-flex': {
       const domain = 'rackspace_cloud_domain';

@@ -21,10 +21,21 @@ export type MemberStatus = 'pending' | 'accepted' | 'rejected';
 
 /** The calls of Glance that are used. https://docs.openstack.org/api-ref/image/v2/ */
 export class Glance {
+  /** Whether data comes in, and goes out, by tasks only. */
+  readonly usesTasks: boolean;
   readonly #service: ServiceClient;
 
-  constructor(service: ServiceClient) {
+  constructor(service: ServiceClient, { usesTasks = false } = {}) {
     this.#service = service;
+    this.usesTasks = usesTasks;
+  }
+
+  /**
+   * Whether images can be shared with a project or a community by their visibility, be put out of use, and be sorted
+   * by several keys. A cloud that doesn't tell its versions is believed to, unless it is one of those with tasks.
+   */
+  async isModern(options?: CallOptions): Promise<boolean> {
+    return (await this.#service.speaks([2, 5], options)) ?? !this.usesTasks;
   }
 
   /** Whether images can be hidden, and carry hashes other than MD5. Clouds that don't tell are believed not to. */

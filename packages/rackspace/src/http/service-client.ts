@@ -24,6 +24,8 @@ export interface ServiceRequest extends CallOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent as JSON. */
   readonly json?: unknown;
+  /** Sent as they are. */
+  readonly bytes?: Uint8Array<ArrayBuffer> | undefined;
   /** Sent as it comes; a call with a stream is made once. */
   readonly stream?: ReadableStream<Uint8Array> | undefined;
   /** Whether making the call twice does no harm. Reading and deleting never do. */
@@ -43,20 +45,14 @@ export interface ServiceClientOptions {
   readonly settings: ServiceSettings;
 }
 
-/** What a service said of itself. */
-interface Discovered {
-  /** The address that paths go behind. */
-  readonly base: string;
-  readonly versions: readonly OfferedVersion[];
-}
-
 /** For how long a token must still live when an upload begins, in milliseconds. */
 const uploadMs = 10 * 60_000;
 
 /** Calls one service: at the address of the catalogue, with a token that works, again where that may help. */
 export class ServiceClient {
   readonly #options: ServiceClientOptions;
-  #discovery: Promise<Discovered> | undefined;
+  #base: Promise<string> | undefined;
+  #versions: Promise<readonly OfferedVersion[]> | undefined;
 
   constructor(options: ServiceClientOptions) {
     this.#options = options;
@@ -87,19 +83,37 @@ export class ServiceClient {
     const { method, signal, stream } = request;
     const reads = method === 'GET' || method === 'HEAD' || method === 'DELETE';
     const safe = stream === undefined && (request.safe ?? reads);
-    return this.#options.retrier.run(() => this.#once(request), { safe, signal });
+    const { retrier } = this.#options;
+    if (safe) return retrier.run(() => this.#once(request), { safe, signal });
+    return stream === undefined ? this.#admitted(request) : this.#once(request);
+  }
+
+  /** Makes a call that mustn't be made twice: what was throttled wasn't made. */
+  async #admitted(request: ServiceRequest): Promise<Response> {
+    const call = async (): Promise<Response | { readonly error: unknown }> => {
+      try {
+        return await this.#once(request);
+      } catch (error) {
+        if (ImgkitError.is(error, 'RATE_LIMITED')) throw error;
+        return { error };
+      }
+    };
+    const { signal } = request;
+    const made = await this.#options.retrier.run(call, { safe: true, signal });
+    if ('error' in made) throw made.error;
+    return made;
   }
 
   /** Whether the service speaks `least` or a later minor version; `undefined` when it doesn't tell. */
   async speaks(least: Version, options?: CallOptions): Promise<boolean | undefined> {
-    const { versions } = await this.#discover(options);
+    const versions = await this.#offered(options);
     if (versions.length === 0) return undefined;
     return versions.some(({ version }) => isAtLeast(version, least));
   }
 
   /** Whether the service understands a microversion. */
   async understands(wanted: Version, options?: CallOptions): Promise<boolean> {
-    const { versions } = await this.#discover(options);
+    const versions = await this.#offered(options);
     return versions.some(
       ({ microversions: range }) =>
         range !== undefined && isAtLeast(range.most, wanted) && isAtLeast(wanted, range.least),
@@ -110,7 +124,7 @@ export class ServiceClient {
   async #once(request: ServiceRequest): Promise<Response> {
     const { session } = this.#options;
     const { signal, stream } = request;
-    const { base } = await this.#discover({ signal });
+    const base = await this.#address({ signal });
     const forMs = stream === undefined ? undefined : uploadMs;
     const token = await session.token({ signal, forMs });
     const send = (secret: string): Promise<Response> =>
@@ -122,7 +136,10 @@ export class ServiceClient {
           ...(request.json !== undefined && { 'content-type': 'application/json' }),
           ...request.headers,
         },
-        body: stream ?? (request.json === undefined ? undefined : JSON.stringify(request.json)),
+        body:
+          stream ??
+          request.bytes ??
+          (request.json === undefined ? undefined : JSON.stringify(request.json)),
         timeoutMs: request.timeoutMs,
         signal,
       });
@@ -136,15 +153,16 @@ export class ServiceClient {
     }
   }
 
-  async #discover(options?: CallOptions): Promise<Discovered> {
-    this.#discovery ??= this.#ask().catch((error: unknown) => {
-      this.#discovery = undefined;
+  /** The address that paths go behind. */
+  async #address(options?: CallOptions): Promise<string> {
+    this.#base ??= this.#find().catch((error: unknown) => {
+      this.#base = undefined;
       throw error;
     });
-    return abortable(this.#discovery, options?.signal);
+    return abortable(this.#base, options?.signal);
   }
 
-  async #ask(): Promise<Discovered> {
+  async #find(): Promise<string> {
     const { session, type, version, settings } = this.#options;
     const { region, interface: face } = session.settings;
     const token = await session.token();
@@ -156,12 +174,21 @@ export class ServiceClient {
         region: region ?? token.defaultRegion,
         interface: face,
       });
-    const base = hasVersion(url) ? url : `${url}/${version}`;
-    return { base, versions: await this.#versions(base) };
+    return hasVersion(url) ? url : `${url}/${version}`;
+  }
+
+  /** What the service says of its versions; it is asked once, when that matters. */
+  async #offered(options?: CallOptions): Promise<readonly OfferedVersion[]> {
+    this.#versions ??= this.#ask().catch((error: unknown) => {
+      this.#versions = undefined;
+      throw error;
+    });
+    return abortable(this.#versions, options?.signal);
   }
 
   /** Services describe themselves at their root, and each version at its own; some clouds show neither. */
-  async #versions(base: string): Promise<OfferedVersion[]> {
+  async #ask(): Promise<OfferedVersion[]> {
+    const base = await this.#address();
     const { session, retrier } = this.#options;
     const root = serviceRoot(base);
     const segment = /\/v\d+(?:\.\d+)?(?=\/|$)/.exec(base.slice(root.length))?.[0] ?? '';
@@ -185,8 +212,9 @@ export class ServiceClient {
 /** A service that doesn't tell its versions still works. */
 function isClosed(error: unknown): boolean {
   if (ImgkitError.is(error, 'PROTOCOL')) return true;
+  if (ImgkitError.is(error, 'RATE_LIMITED')) return false;
   const status = statusOf(error);
-  return status !== undefined && status >= 400 && status < 500 && status !== 429;
+  return status !== undefined && status >= 400 && status < 500;
 }
 
 function queryOf(query: URLSearchParams | undefined): string {

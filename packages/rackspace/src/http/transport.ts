@@ -7,7 +7,7 @@ export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: string | ReadableStream<Uint8Array> | undefined;
+  readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long the answer may take, in milliseconds; not for streams, which take what they take. */
   readonly timeoutMs?: number | undefined;

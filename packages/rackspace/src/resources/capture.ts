@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 import {
   ImgkitError,
@@ -14,13 +14,14 @@ import type { GlanceImage } from '../glance/glance-image.ts';
 import { imageOf } from '../instances/instance-view.ts';
 import { changePower } from '../instances/power.ts';
 import { findServer, knownServer, serverFault } from '../instances/server-state.ts';
-import { isOurs, labelProperty, properties, toImage } from '../mapping.ts';
+import { isOurs, labelProperty, properties, scheduleMark, toImage } from '../mapping.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from './context.ts';
 import { changeImage, findImage } from './image-access.ts';
 import { draftProperties, hiddenAs } from './image-body.ts';
 import { checkFree, undo } from './image-creation.ts';
 import { finishImage } from './image-finish.ts';
+import { imageWithKey, keyDigest } from './image-key.ts';
 import { thisProcess } from './image-maker.ts';
 
 /** An image of the boot disk of an instance. */
@@ -41,7 +42,7 @@ export async function captureServer(
   control: OperationControl,
 ): Promise<Image> {
   const { signal } = control;
-  const key = digest(context.project, request.idempotencyKey ?? randomUUID());
+  const key = keyDigest(context.project, request.idempotencyKey ?? randomUUID());
   const { id, isNew } = await context.locks.alone(`image name ${request.name}`, () =>
     begin(context, request, key, signal),
   );
@@ -64,7 +65,7 @@ async function begin(
   signal: AbortSignal,
 ): Promise<{ readonly id: string; readonly isNew: boolean }> {
   const { name, source } = request;
-  const known = await withKey(context, key, signal);
+  const known = await imageWithKey(context, key, signal);
   if (known !== undefined) return { id: known.id, isNew: false };
   await checkFree(context, name, '', signal);
   const server = await ready(context, source, signal);
@@ -75,7 +76,7 @@ async function begin(
   } catch (error) {
     // The answer was lost, or another process was faster: the key tells. A refusal comes after the image was
     // made, too: nobody will ever fill that one.
-    const made = await withKey(context, key, undefined).catch(() => undefined);
+    const made = await imageWithKey(context, key, undefined).catch(() => undefined);
     const isMine = made?.[properties.maker] === thisProcess();
     const isBusy = statusOf(error) === 409 || /UnexpectedTaskState/.test(String(error));
     const isLost =
@@ -198,8 +199,9 @@ async function cleaned(
       const drafted = draftProperties(request, context.provider, {
         parent: typeof parent === 'string' && parent !== '' ? parent : undefined,
       });
+      // The mark of scheduled images would have the cloud's own clean-up delete this one.
       const stale = Object.keys(image).filter(
-        (name) => isOurs(name) || name === properties.description,
+        (name) => isOurs(name) || name === properties.description || name === scheduleMark,
       );
       return {
         ...Object.fromEntries(stale.map((name) => [name, undefined])),
@@ -210,25 +212,4 @@ async function cleaned(
     },
     { signal },
   );
-}
-
-/** The image that this key has made already. */
-async function withKey(
-  context: CloudContext,
-  key: string,
-  signal: AbortSignal | undefined,
-): Promise<GlanceImage | undefined> {
-  for (const hidden of ['false', 'true']) {
-    const query = new URLSearchParams({ owner: context.project, [properties.key]: key });
-    if (await context.glance.canHide({ signal })) query.set('os_hidden', hidden);
-    const { images } = await context.glance.page(query, { signal });
-    if (images[0] !== undefined) return images[0];
-  }
-  return undefined;
-}
-
-function digest(project: string, key: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([project, key]))
-    .digest('hex');
 }

@@ -8,6 +8,8 @@ import {
 } from '@imgkit/core';
 
 import type { Cinder } from '../cinder/cinder.ts';
+import type { ImageExports } from '../classic/image-exports.ts';
+import type { ImageImports } from '../classic/image-imports.ts';
 import type { CloudClient } from '../client.ts';
 import { located } from '../errors.ts';
 import type { Glance } from '../glance/glance.ts';
@@ -24,6 +26,10 @@ export interface CloudContextOptions {
   readonly project: string;
   readonly client: Omit<CloudClient, 'project'>;
   readonly clock: Clock;
+  /** How images are made where the cloud takes their data by tasks only. */
+  readonly imports?: ImageImports | undefined;
+  /** How images come out of such a cloud. */
+  readonly exports?: ImageExports | undefined;
 }
 
 /** Continues an operation from the rest of its token. */
@@ -41,12 +47,14 @@ export class CloudContext extends ProviderCalls {
   readonly cinder: Cinder;
   readonly flavors: Flavors;
   readonly clock: Clock;
+  readonly imports: ImageImports | undefined;
+  readonly exports: ImageExports | undefined;
   /** Keeps what this process does to one thing in order. */
   readonly locks = new Locks();
   readonly #client: CloudContextOptions['client'];
   readonly #resumes = new Map<string, Resume>();
 
-  constructor({ provider, project, client, clock }: CloudContextOptions) {
+  constructor({ provider, project, client, clock, imports, exports }: CloudContextOptions) {
     super(provider, located);
     this.project = project;
     this.#client = client;
@@ -56,6 +64,8 @@ export class CloudContext extends ProviderCalls {
     this.cinder = client.cinder;
     this.flavors = new Flavors(client.nova, () => clock.now());
     this.clock = clock;
+    this.imports = imports;
+    this.exports = exports;
   }
 
   /** Whether the cloud has a service of a type: `network`, `block-storage`. */

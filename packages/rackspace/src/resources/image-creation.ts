@@ -38,6 +38,7 @@ export async function makeImage(
   creation: ImageCreation,
   control: OperationControl,
 ): Promise<Image> {
+  if (context.imports !== undefined) return context.imports.make(context, creation, control);
   const { operation, request, data } = creation;
   const key = request.idempotencyKey ?? randomUUID();
   for (let tries = 1; ; tries += 1) {

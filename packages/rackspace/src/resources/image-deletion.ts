@@ -2,6 +2,7 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { statusOf } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
+import { isScheduled } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { findImage } from './image-access.ts';
 
@@ -13,9 +14,10 @@ import { findImage } from './image-access.ts';
  */
 export async function deleteImage(
   context: CloudContext,
-  { id, owner, protected: isProtected }: GlanceImage,
+  image: GlanceImage,
   { signal }: CallOptions = {},
 ): Promise<void> {
+  const { id, owner, protected: isProtected } = image;
   if (owner !== context.project)
     throw new ImgkitError('PERMISSION_DENIED', `image "${id}" belongs to project ${owner}`, {
       resource: id,
@@ -25,6 +27,11 @@ export async function deleteImage(
     throw new ImgkitError('FAILED_PRECONDITION', `image "${id}" is protected`, {
       resource: id,
       hint: 'Somebody meant it to stay. Take the protection off first: openstack image set --unprotected.',
+    });
+  if (isScheduled(image))
+    throw new ImgkitError('FAILED_PRECONDITION', `image "${id}" was made by the cloud's schedule`, {
+      resource: id,
+      hint: 'The schedule deletes it when it has newer ones; sooner, the cloud’s own tools do.',
     });
   try {
     await removeImage(context, id, { signal });

@@ -18,15 +18,15 @@ export async function* listImages(
   const { pageSize = defaultPageSize, states } = filter;
   const call = <T>(body: () => Promise<T>): Promise<T> =>
     context.call(operation, undefined, options, body);
-  const hides = await call(async () => {
+  const [hides, isModern] = await call(async () => {
     if (!Number.isSafeInteger(pageSize) || pageSize < 1)
       throw invalid(`a page can't have ${pageSize} entries`, 'Give a whole number, at least 1.');
-    return context.glance.canHide(options);
+    return [await context.glance.canHide(options), await context.glance.isModern(options)];
   });
   const wantsHidden = states === undefined || states.some((state) => state !== 'ACTIVE');
   const lists = hides ? (wantsHidden ? [false, true] : [false]) : [undefined];
   const rows = lists.map((hidden) =>
-    pages(context, query(context, filter, hidden), pageSize, call, options),
+    pages(context, query(context, filter, { hidden, isModern }), pageSize, call, options),
   );
   const seen = new Set<string>();
   for await (const row of newestFirst(rows)) {
@@ -45,12 +45,13 @@ export async function* listImages(
 function query(
   { project }: CloudContext,
   filter: ImageFilter,
-  hidden: boolean | undefined,
+  { hidden, isModern }: { readonly hidden: boolean | undefined; readonly isModern: boolean },
 ): URLSearchParams {
   const search = new URLSearchParams({
     owner: filter.project ?? project,
-    visibility: 'all',
-    sort: 'created_at:desc,id:desc',
+    ...(isModern
+      ? { visibility: 'all', sort: 'created_at:desc,id:desc' }
+      : { sort_key: 'created_at', sort_dir: 'desc' }),
   });
   if (hidden !== undefined) search.set('os_hidden', String(hidden));
   const wanted: Record<string, string | undefined> = {
@@ -107,9 +108,10 @@ async function* pages(
       }
     });
     if (page === undefined && last !== undefined) {
-      // The cloud shows whole seconds, and compares parts of them.
+      // The cloud shows whole seconds, and compares parts of them. An older one begins anew.
       const before = new Date(Date.parse(last.created_at) + 1000);
-      search.set('created_at', `lt:${before.toISOString().replace(/\.\d+/, '')}`);
+      if (search.has('sort'))
+        search.set('created_at', `lt:${before.toISOString().replace(/\.\d+/, '')}`);
       marker = undefined;
       continue;
     }

@@ -10,7 +10,7 @@ const forbidding = new WeakSet<CloudContext>();
 
 /** Whether images were seen not to be put out of use by the cloud itself. */
 export function forbidsDeactivation(context: CloudContext): boolean {
-  return forbidding.has(context);
+  return context.glance.usesTasks || forbidding.has(context);
 }
 
 /**
@@ -25,6 +25,10 @@ export async function enforce(
 ): Promise<void> {
   const active = state === 'ACTIVE' || state === 'DEPRECATED';
   if (active === (status !== 'deactivated')) return;
+  if (!(await context.glance.isModern(options))) {
+    forbidding.add(context);
+    return;
+  }
   try {
     await context.glance.setActive(id, active, options);
   } catch (error) {

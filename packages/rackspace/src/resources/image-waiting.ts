@@ -76,6 +76,8 @@ export async function followImage(
   id: string,
   control: OperationControl,
 ): Promise<Image> {
+  const { imports } = context;
+  if (imports?.isToken(id) === true) return imports.follow(context, id, control);
   const image = await findImage(context, id, { signal: control.signal });
   if (image === undefined) throw notFound('image', id);
   try {

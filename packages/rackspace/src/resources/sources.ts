@@ -103,7 +103,7 @@ export async function preparedImage(
 
 /** Standard members, and what a service keeps for itself: neither is anybody's to copy. */
 const notCopied =
-  /^(?:id|name|status|visibility|owner|size|virtual_size|min_disk|min_ram|disk_format|container_format|checksum|protected|tags|created_at|updated_at|self|file|schema|stores|locations|direct_url|os_hidden|os_hash_.*|os_glance_.*|instance_uuid|boot_roles|base_image_ref|image_type|image_location|image_state|user_id|owner_.*|signature_verified)$/;
+  /^(?:id|name|status|visibility|owner|size|virtual_size|min_disk|min_ram|disk_format|container_format|checksum|protected|tags|created_at|updated_at|self|file|schema|stores|locations|direct_url|os_hidden|os_hash_.*|os_glance_.*|instance_uuid|boot_roles|org\.openstack__1__created-by|base_image_ref|image_type|image_location|image_state|user_id|owner_.*|signature_verified)$/;
 
 /** What a copy takes over: how machines are made of the image, and nothing of its life. */
 function copied(image: GlanceImage): Record<string, string> {

@@ -65,7 +65,8 @@ export async function upload(
   return { sizeBytes, digests: Object.fromEntries(digests) };
 }
 
-function checkDigest(found: string, expected: string): void {
+/** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for another digest than was said. */
+export function checkDigest(found: string, expected: string): void {
   if (found === expected) return;
   throw new ImgkitError('INVALID_ARGUMENT', `the disk has the digest ${found}, not ${expected}`, {
     hint: 'It was changed or cut off on the way: fetch it again.',

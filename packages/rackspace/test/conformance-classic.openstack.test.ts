@@ -1,0 +1,62 @@
+import { createImgkit } from '@imgkit/core';
+import { describeProvider, type ProviderWorld } from '@imgkit/core/testing';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+import { classicCloud, classicProvider } from './classic.ts';
+import { diskFile, missing } from './openstack.ts';
+
+let world: Promise<ProviderWorld> | undefined;
+let end: (() => Promise<void>) | undefined;
+
+afterAll(() => end?.());
+
+/** One world for all tests: signing in takes longer than most of them. */
+function createWorld(): Promise<ProviderWorld> {
+  world ??= makeWorld();
+  return world;
+}
+
+/** Two processes of one account, and another account, on the classic cloud. */
+async function makeWorld(): Promise<ProviderWorld> {
+  const home = await mkdtemp(join(tmpdir(), 'imgkit-conformance-'));
+  const file = await diskFile(join(home, 'disk.raw'));
+  const kits = await Promise.all([
+    createImgkit({
+      stateDirectory: join(home, 'one'),
+      providers: [await classicProvider('images'), await classicProvider('consumer-a')],
+    }),
+    createImgkit({
+      stateDirectory: join(home, 'two'),
+      providers: [await classicProvider('images')],
+    }),
+  ]);
+  const [one, two] = kits;
+  end = async () => {
+    for (const kit of kits) await kit[Symbol.asyncDispose]();
+    await rm(home, { recursive: true, force: true });
+  };
+  return {
+    provider: one.providers.get('images'),
+    consumer: one.providers.get('consumer-a'),
+    other: two.providers.get('images'),
+    source: { kind: 'file', file },
+  };
+}
+
+it.skipIf(missing !== undefined)('has a classic cloud to be checked against', async () => {
+  const { origin } = await classicCloud();
+  expect((await fetch(`${origin}/servers/`)).status).toBe(200);
+});
+
+// eslint-disable-next-line vitest/no-conditional-tests -- the suite asks the cloud what there is to check
+if (missing === undefined)
+  await describeProvider({
+    it,
+    describe,
+    createWorld,
+    machines: false,
+    timeouts: { test: 120_000, settle: 30_000 },
+  });
