@@ -13,6 +13,7 @@ import { idKey } from './azure/resource-id.ts';
 import { upgradeAutomatically } from './azure/scale-sets/scale-sets.ts';
 import { newResource, Resources, type World } from './azure/state.ts';
 import { BlobAccount, type EmulatedBlobs } from './azure/storage/blob-account.ts';
+import { DiskContents } from './azure/storage/disk-contents.ts';
 
 /** What an emulated operation of Azure is, for those who say how long it takes. */
 export interface EmulatedArmOperation {
@@ -152,6 +153,7 @@ export async function startAzureEmulator(
     serial += 1;
     return `${serial.toString(16).padStart(8, '0')}-5eed-4a2e-8a2e-${serial.toString(16).padStart(12, '0')}`;
   };
+  const storage = options.blobs && new BlobAccount(options.blobs);
   const world: World = {
     clock,
     subscriptions: new Set(subscriptions.map(idKey)),
@@ -163,7 +165,8 @@ export async function startAzureEmulator(
     marketplace: new Map(),
     acceptedTerms: new Set(),
     tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
-    storage: options.blobs && new BlobAccount(options.blobs),
+    storage,
+    contents: storage && new DiskContents(storage),
     rates: createRateCounter(clock, options.rates),
     unhealthy: new Set(),
     watchers: new Set(),

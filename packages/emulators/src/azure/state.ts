@@ -14,6 +14,7 @@ import type { RateCounter } from './rates.ts';
 import type { MemberRecord, ScaleSetRecord } from './scale-sets/records.ts';
 import { idKey, isOfType, parseArmId } from './resource-id.ts';
 import type { BlobAccount } from './storage/blob-account.ts';
+import type { DiskContents } from './storage/disk-contents.ts';
 import type { KnownBlob } from './storage/known-blobs.ts';
 
 /** Everything an emulated Azure knows. */
@@ -36,6 +37,8 @@ export interface World {
   readonly blobs: Map<string, KnownBlob>;
   /** Where blobs are; without it, they are only said to be. */
   readonly storage: BlobAccount | undefined;
+  /** The bytes of disks, where there are blobs to keep them in. */
+  readonly contents: DiskContents | undefined;
   readonly rates: RateCounter;
   /** The keys of the ids of machines that aren't well, and of images whose machines aren't. */
   readonly unhealthy: Set<string>;

@@ -29,6 +29,8 @@ const put: Handler = (call) => {
   const wanted = properties['diskSizeGB'];
   if (least === undefined && wanted === undefined)
     throw invalidParameter('disk.properties.diskSizeGB', 'An empty disk needs a size.');
+  const source = idOfSource(creationData);
+  const known = source === undefined ? undefined : call.world.contents?.sizeOf(source);
   const diskSizeGB = typeof wanted === 'number' ? wanted : (least ?? 1);
   if (least !== undefined && diskSizeGB < least)
     throw invalidParameter(
@@ -38,7 +40,7 @@ const put: Handler = (call) => {
   const made = newResource(call.id, call.body, {
     ...properties,
     diskSizeGB,
-    diskSizeBytes: diskSizeGB * gib,
+    diskSizeBytes: wanted === undefined ? (known ?? diskSizeGB * gib) : diskSizeGB * gib,
     diskState: 'Unattached',
     timeCreated: call.now,
     uniqueId: call.world.nextGuid(),
@@ -65,7 +67,11 @@ function work(call: Call, made: Stored): ReturnType<Handler> {
     {
       collection: 'DiskOperations',
       location: textOf(made.resource, 'location') ?? '',
-      finish: () => setProperties(made, { provisioningState: 'Succeeded' }),
+      finish() {
+        const source = idOfSource(objectOf(propertiesOf(made), 'creationData') ?? {});
+        if (source !== undefined) call.world.contents?.share(made.id, source);
+        setProperties(made, { provisioningState: 'Succeeded' });
+      },
       failed: () => setProperties(made, { provisioningState: 'Failed' }),
     },
     { status: 202, body },
@@ -78,6 +84,12 @@ const remove: Handler = (call) => {
   const user = textOf(found.resource, 'managedBy');
   if (user !== undefined)
     throw new ArmError(409, 'OperationNotAllowed', `Disk ${call.name} is attached to VM ${user}.`);
+  if (propertiesOf(found)['diskState'] === 'ActiveSAS')
+    throw new ArmError(
+      409,
+      'OperationNotAllowed',
+      `There is an active shared access signature outstanding for disk '${call.name}'. Call EndGetAccess before deleting the disk.`,
+    );
   setProperties(found, { provisioningState: 'Deleting' });
   return call.start(
     {
@@ -89,6 +101,12 @@ const remove: Handler = (call) => {
     { status: 202 },
   );
 };
+
+/** The id of what it is made of, as far as that has bytes. */
+function idOfSource(creationData: JsonObject): string | undefined {
+  const gallery = objectOf(creationData, 'galleryImageReference');
+  return textOf(gallery, 'id') ?? textOf(creationData, 'sourceResourceId');
+}
 
 /** The size of what it is made of, in GiB; nothing for an empty one. */
 function sizeOf(call: Call, creationData: JsonObject, location: string): number | undefined {

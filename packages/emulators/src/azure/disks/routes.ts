@@ -1,4 +1,5 @@
-import { compute, routesOf, type Route } from '../route.ts';
+import { actionRoute, compute, routesOf, type Route } from '../route.ts';
+import { diskAccess } from './disk-access.ts';
 import { disks } from './disks.ts';
 import * as shapes from './shapes.ts';
 
@@ -26,4 +27,27 @@ export const diskRoutes: readonly Route[] = [
     handlers: { ...disks, list: disks.listInGroup },
     put: shapes.snapshotBody,
   }),
+  ...accessRoutes('Disks', 'disks'),
+  ...accessRoutes('Snapshots', 'snapshots'),
 ];
+
+/** The actions that give and take back access to the bytes. */
+function accessRoutes(service: string, collection: string): readonly Route[] {
+  const type = `Microsoft.Compute/${collection}`;
+  const common = { service, path: `${compute}/${collection}/{}`, apiVersion, type };
+  return [
+    actionRoute({
+      ...common,
+      rpc: 'GrantAccess',
+      name: 'beginGetAccess',
+      body: shapes.accessBody,
+      handler: diskAccess.beginGetAccess,
+    }),
+    actionRoute({
+      ...common,
+      rpc: 'RevokeAccess',
+      name: 'endGetAccess',
+      handler: diskAccess.endGetAccess,
+    }),
+  ];
+}

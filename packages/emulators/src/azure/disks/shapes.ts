@@ -71,3 +71,8 @@ export const snapshotBody = object(
   },
   { tags: tags(), sku: object({}, { name: word('Standard_LRS', 'Standard_ZRS', 'Premium_LRS') }) },
 );
+
+export const accessBody = object(
+  { access: word('None', 'Read', 'Write'), durationInSeconds: integer(1, 4_294_967_295) },
+  { getSecureVMGuestStateSAS: flag(), fileFormat: word('VHD', 'VHDX') },
+);

@@ -144,7 +144,8 @@ function work(call: Call, made: Stored, before: ReadonlySet<string>, status: num
     {
       collection: 'capsOperations',
       location: textOf(made.resource, 'location') ?? '',
-      finish() {
+      async finish() {
+        if (status === 201) await keepContent(call, made);
         made.replication = undefined;
         setProperties(made, { provisioningState: 'Succeeded' });
       },
@@ -153,6 +154,17 @@ function work(call: Call, made: Stored, before: ReadonlySet<string>, status: num
     },
     { status, body },
   );
+}
+
+/** Copies the bytes of what a version is made of, as far as there are any: it doesn't depend on its source any more. */
+async function keepContent({ world }: Call, made: Stored): Promise<void> {
+  const storage = objectOf(propertiesOf(made), 'storageProfile');
+  const disk = objectOf(objectOf(storage, 'osDiskImage'), 'source');
+  const uri = textOf(disk, 'uri');
+  if (uri !== undefined && world.storage?.has(uri) === true)
+    await world.contents?.take(made.id, uri);
+  const id = textOf(objectOf(storage, 'source'), 'id') ?? textOf(disk, 'id');
+  if (id !== undefined) world.contents?.share(made.id, id);
 }
 
 function publishingOf(call: Call, location: string): JsonObject {
