@@ -52,8 +52,8 @@ export const azure = definePlugin({
     new ContainerModule(({ bind }) => {
       bind(surroundings)
         .toResolvedValue(
-          (name, retrier, clock, logger) => ({ name, retrier, clock, logger }),
-          [tokens.providerName, tokens.retrier, tokens.clock, tokens.logger],
+          (name, retrier, clock, logger, engine) => ({ name, retrier, clock, logger, engine }),
+          [tokens.providerName, tokens.retrier, tokens.clock, tokens.logger, tokens.engine],
         )
         .inSingletonScope();
       bind(allSettings)

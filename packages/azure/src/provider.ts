@@ -3,6 +3,7 @@ import {
   ownedResources,
   type CallOptions,
   type Clock,
+  type Engine,
   type Logger,
   type ProviderParts,
   type Retrier,
@@ -25,7 +26,7 @@ import { AzureSnapshots } from './snapshots.ts';
 import { AzureTransfer } from './transfer.ts';
 import { BlobContainer } from './transfer/blob-container.ts';
 import { BlobUploads } from './transfer/blob-uploads.ts';
-import { imagesAndUploads } from './transfer/uploaded-blobs.ts';
+import { disksAndExports, imagesAndUploads } from './transfer/owned-transfers.ts';
 
 /** What core gives a provider to work with. */
 export interface AzureSurroundings {
@@ -34,6 +35,7 @@ export interface AzureSurroundings {
   readonly retrier: Retrier;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly engine: Pick<Engine, 'owner'>;
 }
 
 /** The names of all parts. */
@@ -62,7 +64,7 @@ export function createClient(settings: AzureSettings, { retrier }: AzureSurround
 export function createParts(
   settings: AzureSettings,
   client: AzureClient,
-  { name: provider, clock, logger, retrier }: AzureSurroundings,
+  { name: provider, clock, logger, retrier, engine }: AzureSurroundings,
 ): AzureParts {
   const uploads = createUploads(settings, retrier);
   const context = new AzureContext({ provider, settings, client, clock, logger, uploads });
@@ -77,9 +79,9 @@ export function createParts(
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),
     limits: new AzureLimits(context),
-    transfer: new AzureTransfer(context, images),
+    transfer: new AzureTransfer(context, images, { retrier, owner: () => engine.owner() }),
     owned: ownedResources(provider, {
-      disk: disks,
+      disk: disksAndExports(context, disks),
       snapshot: snapshots,
       image: imagesAndUploads(context, images),
     }),

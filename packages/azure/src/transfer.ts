@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import {
   ImgkitError,
-  throwIfAborted,
   type CallOptions,
   type DiskFormat,
   type ExportedImage,
@@ -19,17 +16,12 @@ import {
   type Transfer,
   type TransferTraits,
 } from '@imgkit/core';
-import {
-  fileError,
-  ownName,
-  removeAbandoned,
-  writeSparse,
-  type QemuDiskFormat,
-} from '@imgkit/core/local';
+import { ownName, removeAbandoned, writeSparse, type QemuDiskFormat } from '@imgkit/core/local';
 
 import type { AzureContext } from './context.ts';
 import { invalid } from './image-request.ts';
 import { inspectDisk } from './transfer/disk-file.ts';
+import { digestOf, exportImage, type ExportParts } from './transfer/image-export.ts';
 
 const importFormats: Readonly<Partial<Record<DiskFormat, QemuDiskFormat>>> = {
   raw: 'raw',
@@ -41,19 +33,25 @@ const importFormats: Readonly<Partial<Record<DiskFormat, QemuDiskFormat>>> = {
 /** What the names of the directories of streams begin with. */
 const streams = 'imgkit-azure-stream';
 
-/** Moves disk files into the gallery, through the storage account of the options. */
+/**
+ * Moves disk files into the gallery, through the storage account of the options, and images out of it, by way of a disk
+ * that Azure gives to be read.
+ */
 export class AzureTransfer implements Transfer {
   readonly traits: TransferTraits = {
     importFormats: ['raw', 'qcow2', 'vhd', 'vmdk', 'azure-vhd'],
-    exportFormats: [],
+    exportFormats: ['raw', 'qcow2', 'vhd', 'vmdk', 'gce-tar', 'azure-vhd'],
     diskSizeMultiple: 2 ** 20,
   };
   readonly #context: AzureContext;
   readonly #images: Images;
 
-  constructor(context: AzureContext, images: Images) {
+  readonly #parts: ExportParts;
+
+  constructor(context: AzureContext, images: Images, parts: ExportParts) {
     this.#context = context;
     this.#images = images;
+    this.#parts = parts;
   }
 
   import(request: ImportImageRequest, options?: CallOptions): Operation<Image> {
@@ -87,8 +85,12 @@ export class AzureTransfer implements Transfer {
 
   export(request: ExportImageRequest, options?: CallOptions): Operation<ExportedImage> {
     const { image, format } = request;
-    return this.#context.operation('transfer.export', image, options, async () => {
-      throw new ImgkitError('UNSUPPORTED', `images are not exported as ${format}`);
+    return this.#context.operation('transfer.export', image, options, async (control) => {
+      if (!this.traits.exportFormats.includes(format))
+        throw new ImgkitError('UNSUPPORTED', `images are not exported as ${format}`, {
+          hint: `Use one of ${this.traits.exportFormats.join(', ')}.`,
+        });
+      return exportImage(this.#context, this.#parts, request, control);
     });
   }
 
@@ -118,17 +120,4 @@ export class AzureTransfer implements Transfer {
     for await (const { message, fraction } of making) control.progress(message, fraction);
     return making;
   }
-}
-
-/** The digest of a file as `sha256:<hex>`. */
-async function digestOf(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal }))
-      hash.update(chunk);
-  } catch (error) {
-    throwIfAborted(signal);
-    throw fileError(error, path);
-  }
-  return `sha256:${hash.digest('hex')}`;
 }

@@ -31,6 +31,8 @@ await describeProvider({
   describe,
   createWorld: () => ({ provider, other, consumer, source, pageRequests }),
   machines: false,
+  // A disk goes through every format, which takes a while on a busy machine.
+  timeouts: { test: 120_000 },
 });
 
 it('sends nothing that Azure would not take', () => {

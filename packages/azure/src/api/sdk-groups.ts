@@ -67,6 +67,8 @@ export const actions: Readonly<Record<string, SdkAction>> = {
   manualupgrade: { method: 'updateInstances' },
   reimage: { method: 'reimage', option: 'vmScaleSetReimageInput' },
   delete: { method: 'deleteInstances' },
+  beginGetAccess: { method: 'grantAccess' },
+  endGetAccess: { method: 'revokeAccess' },
   osRollingUpgrade: { group: 'virtualMachineScaleSetRollingUpgrades', method: 'startOSUpgrade' },
   'rollingUpgrades/cancel': { group: 'virtualMachineScaleSetRollingUpgrades', method: 'cancel' },
 };

@@ -102,6 +102,12 @@ export class BlobContainer {
   }
 }
 
+/** Opens a blob by an address that carries its signature. */
+export async function openPublicBlob(address: string, retrier: Retrier): Promise<PageBlob> {
+  const { AnonymousCredential, PageBlobClient } = await import('@azure/storage-blob');
+  return new PageBlob(new PageBlobClient(address, new AnonymousCredential(), once), retrier);
+}
+
 /** imgkit repeats calls by its own policy. */
 const once = {
   retryOptions: { maxTries: 1 },

@@ -8,7 +8,7 @@ import { mostBytes, type BlobFacts, type PageBlob } from './page-blob.ts';
 /** How many pieces are on their way at a time: with their buffers they take 32 MiB. */
 const concurrency = 8;
 /** How much may have to be sent again after a crash, in bytes, beside what is on its way. */
-const checkpointBytes = 64 * 2 ** 20;
+const checkpointBytes = 16 * 2 ** 20;
 const footerBytes = 512;
 
 /** The metadata of uploads, whose names can't have a hyphen at Azure. */

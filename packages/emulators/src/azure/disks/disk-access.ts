@@ -7,7 +7,8 @@ import { propertiesOf, setProperties, stateOf } from '../state.ts';
 const beginGetAccess: Handler = (call) => {
   const found = call.target();
   const { contents } = call.world;
-  const { diskState, diskSizeBytes } = propertiesOf(found);
+  const properties = propertiesOf(found);
+  const diskState = textOf(properties, 'diskState') ?? 'Reserved';
   if (contents === undefined)
     throw new ArmError(
       400,
@@ -20,7 +21,7 @@ const beginGetAccess: Handler = (call) => {
     throw new ArmError(
       409,
       'OperationNotAllowed',
-      `Disk '${found.id}' is ${String(diskState)}: access can't be granted.`,
+      `Disk '${found.id}' is ${diskState}: access can't be granted.`,
     );
   const seconds = Number(call.body['durationInSeconds'] ?? 0);
   let accessSAS: string | undefined;
@@ -30,7 +31,7 @@ const beginGetAccess: Handler = (call) => {
       location: textOf(found.resource, 'location') ?? '',
       async finish() {
         await contents.revoke(found.id);
-        accessSAS = await contents.grant(found.id, Number(diskSizeBytes), seconds);
+        accessSAS = await contents.grant(found.id, Number(properties['diskSizeBytes']), seconds);
         setProperties(found, { diskState: 'ActiveSAS' });
       },
       failed: () => undefined,

@@ -1,7 +1,9 @@
-import type { OwnedCollection, OwnedItem } from '@imgkit/core';
+import type { Disks, OwnedCollection, OwnedItem } from '@imgkit/core';
 
 import type { AzureContext } from '../context.ts';
+import { ifThere } from '../definitions.ts';
 import { hasLabels } from '../tags.ts';
+import { isReadable, removeReadable } from './readable-disk.ts';
 
 /**
  * Images together with what was uploaded for them and is still there: what a process leaves that ended before its
@@ -23,6 +25,19 @@ export function imagesAndUploads(context: AzureContext, images: OwnedCollection)
         return;
       }
       await context.call('owned.delete', id, options, () => uploads.remove(id, options));
+    },
+  };
+}
+
+/** Disks, of which those that exports have left may still be read: then Azure refuses to remove them. */
+export function disksAndExports(context: AzureContext, disks: Disks): OwnedCollection {
+  return {
+    list: (filter, options) => disks.list(filter, options),
+
+    async delete(id, options): Promise<void> {
+      const disk = await ifThere(() => disks.get(id, options));
+      if (disk === undefined || !isReadable(disk)) await disks.delete(id, options);
+      else await context.call('owned.delete', id, options, () => removeReadable(context, disk.id));
     },
   };
 }
