@@ -7,8 +7,19 @@ import type { ResourceType } from './resource-id.ts';
 export interface ReadOptions extends CallOptions {
   /** Gives the state of a version in each region, too. */
   readonly replication?: boolean | undefined;
+  /** Lists only whether machines run, of the whole subscription. */
+  readonly statusOnly?: boolean | undefined;
   /** Gives another part that only comes when it is asked for: `instanceView`, `restorePoints`, `userData`. */
   readonly expand?: string | undefined;
+}
+
+/** How something is made. */
+export interface PutOptions extends CallOptions {
+  /**
+   * Makes it only where nothing stands, else throws `FAILED_PRECONDITION`. Of what is made here, Azure knows this of
+   * machines only.
+   */
+  readonly onlyNew?: boolean | undefined;
 }
 
 /** What a region has on offer for a subscription: the SDK's name of the collection, and where in it. */
@@ -89,7 +100,7 @@ export interface AzureClient {
       readonly resourceGroup?: string | undefined;
       readonly names?: readonly string[] | undefined;
     },
-    options?: Pick<ReadOptions, 'signal' | 'expand'>,
+    options?: Pick<ReadOptions, 'signal' | 'expand' | 'statusOnly'>,
   ): AsyncIterable<readonly WireObject[]>;
 
   /** Reads one of what a region has on offer. */
@@ -104,7 +115,7 @@ export interface AzureClient {
    *
    * @returns where it can be looked at; nothing when it is done already.
    */
-  put(id: string, body: WireObject, options?: CallOptions): Promise<OperationAddress | undefined>;
+  put(id: string, body: WireObject, options?: PutOptions): Promise<OperationAddress | undefined>;
 
   /** Starts a change of what is named, and of nothing else. */
   patch(
@@ -132,6 +143,22 @@ export interface AzureClient {
    * @throws ImgkitError with Azure's own code and message when it has failed.
    */
   poll(operation: OperationAddress, options?: CallOptions): Promise<OperationEnd | undefined>;
+
+  /** The sizes that machines can have in a region, and what keeps the subscription from them. */
+  sizes(
+    subscription: string,
+    location: string,
+    options?: CallOptions,
+  ): AsyncIterable<readonly WireObject[]>;
+
+  /** Reads a part of a network, which the SDK for machines has no group for: as it comes, with its properties apart. */
+  getNetwork(id: string, options?: CallOptions): Promise<WireObject>;
+
+  /** Makes a part of a network. */
+  putNetwork(id: string, body: WireObject, options?: CallOptions): Promise<void>;
+
+  /** Reads a text from an address that Azure gave, which carries its own permission. */
+  download(address: string, options?: CallOptions): Promise<string>;
 
   /** Gives somebody a role. Giving it again changes nothing. */
   assign(assignment: RoleAssignment, options?: CallOptions): Promise<void>;

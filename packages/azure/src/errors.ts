@@ -33,6 +33,10 @@ const quota: Verdict = {
   code: 'QUOTA_EXCEEDED',
   hint: 'Free what is no longer needed, or ask Azure for more: https://learn.microsoft.com/azure/quotas/',
 };
+const noRoom: Verdict = {
+  code: 'QUOTA_EXCEEDED',
+  hint: 'Azure has no such machine to give here now: ask for another size, zone or region, or try again later.',
+};
 const wait: Verdict = { code: 'RATE_LIMITED', hint: 'Azure counts calls over 3 and 30 minutes.' };
 const inUse: Verdict = { code: 'IN_USE', hint: 'Remove what is in it, or what uses it, first.' };
 const going: Verdict = {
@@ -79,6 +83,19 @@ const byCode: Readonly<Record<string, Verdict>> = {
   expiredauthenticationtoken: signIn,
   authenticationfailed: signIn,
   quotaexceeded: quota,
+  skunotavailable: noRoom,
+  allocationfailed: noRoom,
+  zonalallocationfailed: noRoom,
+  overconstrainedallocationrequest: noRoom,
+  overconstrainedzonalallocationrequest: noRoom,
+  galleryimagenotfound: {
+    code: 'NOT_FOUND',
+    hint: 'Replicate the image to the region, or work in another one.',
+  },
+  platformimagenotfound: notThere,
+  attachdiskwhilebeingdetached: inUse,
+  nicinuse: inUse,
+  preconditionfailed: going,
   cannotdeleteresource: inUse,
   resourceinuse: inUse,
   diskinuse: inUse,
@@ -175,6 +192,7 @@ export function operationError(status: WireObject, details: ErrorDetails = {}): 
 
 function verdictOf({ status = 0, code, inner, message }: ApiFailure): Verdict {
   if (status === 429) return wait;
+  if (/\bis attached to VM\b/.test(message)) return inUse;
   if (message.includes('blockDeletionBeforeEndOfLife')) return protection;
   if (code === 'OperationNotAllowed' && /\bquota\b/i.test(message)) return quota;
   for (const one of [code, ...inner]) {

@@ -1,6 +1,7 @@
 export type { AzureDiskOptions } from './disks.ts';
 export type { AzureImageOptions, AzureTargetRegion } from './image-request.ts';
 export { isAzureMarketplaceImage, type AzureMarketplaceImage } from './marketplace.ts';
+export type { AzureMachineOptions } from './machines/machine-options.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';
 export type {
   AzureCredentials,

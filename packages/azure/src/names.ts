@@ -10,6 +10,16 @@ export const definitionName: NameRule = {
     '1 to 80 letters, digits, dots, underscores and hyphens, of which the first and the last is a letter or digit',
 };
 
+/**
+ * What machines may be called: what can be the host name of a Linux guest, too.
+ * https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftcompute
+ */
+export const machineName: NameRule = {
+  pattern: /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$/,
+  description:
+    '1 to 64 letters, digits and hyphens, of which the first and the last is a letter or digit',
+};
+
 /** What images, families, disks and snapshots may be called: what is allowed for all of them. */
 export function checkName(kind: string, name: string): void {
   if (typeof name === 'string' && definitionName.pattern.test(name)) return;

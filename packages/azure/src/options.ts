@@ -81,6 +81,21 @@ export interface AzureOptions {
    * `PENDING` and a token: Azure goes on.
    */
   readonly maxWaitMs?: number | undefined;
+  /**
+   * The id of the subnet that new machines are put in. By default imgkit makes a network of its own once,
+   * `imgkit-<location>` in the resource group, and keeps it: it costs nothing.
+   */
+  readonly subnet?: string | undefined;
+  /**
+   * Where machines are reached: at a `public` address that each gets, the default, or at the `private` one, from within
+   * their network. One that has only the other is reached there.
+   */
+  readonly address?: 'public' | 'private' | undefined;
+  /**
+   * From where the machines in imgkit's own network are reached over SSH: prefixes such as `203.0.113.0/24`, or service tags;
+   * `['*']`, from everywhere, by default. Machines let in nobody without a key. It counts when that network is made.
+   */
+  readonly allowFrom?: readonly string[] | undefined;
 }
 
 const uuid = z.guid('must be a GUID');
@@ -156,4 +171,13 @@ export const azureOptions = z.strictObject({
     })
     .optional(),
   maxWaitMs: z.number().positive().optional(),
+  subnet: z
+    .string()
+    .regex(
+      /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.Network\/virtualNetworks\/[^/]+\/subnets\/[^/]+$/i,
+      'must be the id of a subnet',
+    )
+    .optional(),
+  address: z.enum(['public', 'private']).optional(),
+  allowFrom: z.array(z.string().min(1)).min(1).readonly().optional(),
 });

@@ -17,6 +17,7 @@ import { AzureDeprecation } from './deprecation.ts';
 import { AzureDisks } from './disks.ts';
 import { sameImageId } from './image-id.ts';
 import { AzureImages } from './images.ts';
+import { AzureInstances } from './instances.ts';
 import { AzureLimits } from './limits.ts';
 import { AzurePublishing } from './publishing.ts';
 import { formatId } from './resource-id.ts';
@@ -47,6 +48,7 @@ export const partNames = [
   'publishing',
   'sharing',
   'disks',
+  'instances',
   'snapshots',
   'limits',
   'transfer',
@@ -71,16 +73,19 @@ export function createParts(
   const images = new AzureImages(context);
   const disks = new AzureDisks(context);
   const snapshots = new AzureSnapshots(context);
+  const instances = new AzureInstances(context);
   return {
     images,
     disks,
     snapshots,
+    instances,
     deprecation: new AzureDeprecation(context),
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),
     limits: new AzureLimits(context),
     transfer: new AzureTransfer(context, images, { retrier, owner: () => engine.owner() }),
     owned: ownedResources(provider, {
+      instance: instances,
       disk: disksAndExports(context, disks),
       snapshot: snapshots,
       image: imagesAndUploads(context, images),

@@ -10,6 +10,7 @@ const resourceTypes = [
   'Microsoft.Compute/restorePointCollections',
   'Microsoft.Compute/restorePointCollections/restorePoints',
   'Microsoft.Compute/snapshots',
+  'Microsoft.Compute/virtualMachines',
   'Microsoft.Compute/virtualMachineScaleSets',
   'Microsoft.Compute/virtualMachineScaleSets/virtualMachines',
 ] as const;

@@ -14,7 +14,7 @@ import { ended, ifThere } from './definitions.ts';
 import { isBusy, ownOf, statusOf } from './mapping.ts';
 import type { OperationToken } from './operation-token.ts';
 import { formatId, parseIdOf, type ResourceId, type ResourceType } from './resource-id.ts';
-import { hasLabels, keyDigest, toTags } from './tags.ts';
+import { hasLabels, keyDigest, toTags, type OwnTags } from './tags.ts';
 
 /** What all of them have. */
 interface Shown {
@@ -26,9 +26,20 @@ interface Shown {
 export interface ResourceKind<T extends Shown> {
   /** In words: `disk`. */
   readonly what: string;
-  readonly type: ResourceType & ('Microsoft.Compute/disks' | 'Microsoft.Compute/snapshots');
+  readonly type: ResourceType &
+    (
+      | 'Microsoft.Compute/disks'
+      | 'Microsoft.Compute/snapshots'
+      | 'Microsoft.Compute/virtualMachines'
+    );
   /** The capability's name, for messages and tokens: `disks`. */
   readonly capability: string;
+  /** The call that makes one; `create` by default. */
+  readonly made?: string | undefined;
+  /** What is read beside the resource itself: `instanceView`. */
+  readonly expand?: string | undefined;
+  /** Whether Azure makes one only where none stands, when it is asked to. */
+  readonly onlyNew?: boolean | undefined;
   readonly show: (native: WireObject) => T;
 }
 
@@ -37,6 +48,10 @@ interface Creation {
   readonly name: string;
   readonly labels: Labels | undefined;
   readonly idempotencyKey: string | undefined;
+  /** More of the adapter's own tags. */
+  readonly own?: OwnTags | undefined;
+  /** What the guest may read, in tags. */
+  readonly metadata?: Labels | undefined;
   /** What Azure is sent, but the tags. */
   readonly body: WireObject;
 }
@@ -62,16 +77,21 @@ export async function readResource<T extends Shown>(
   id: string,
   options?: CallOptions,
 ): Promise<WireObject> {
-  return client.get(formatId(locate(kind, id)), options);
+  return client.get(formatId(locate(kind, id)), { ...options, expand: kind.expand });
 }
 
-/** Lists the resources of the provider's resource group. */
+/**
+ * Lists the resources of the provider's resource group.
+ *
+ * @param complete - Asked once for what adds to each what lists don't tell.
+ */
 export function listResources<T extends Shown>(
   context: AzureContext,
   kind: ResourceKind<T>,
   filter: { readonly name?: string | undefined; readonly labels?: Labels | undefined } = {},
   matches: (item: T) => boolean = () => true,
   options?: CallOptions,
+  complete?: () => Promise<(native: WireObject) => WireObject>,
 ): AsyncIterable<T> {
   const { client, settings } = context;
   const { name, labels } = filter;
@@ -79,9 +99,10 @@ export function listResources<T extends Shown>(
   const call = `${kind.capability}.list`;
   return context.listing(call, undefined, options, async function* pagewise() {
     const parent = { subscription, resourceGroup, names: [] };
+    const whole = await complete?.();
     for await (const page of client.pages(kind.type, parent, options))
       for (const native of page) {
-        const item = kind.show(native);
+        const item = kind.show(whole?.(native) ?? native);
         const named = name === undefined || item.name === name;
         if (named && hasLabels(item.labels, labels) && matches(item)) yield item;
       }
@@ -92,13 +113,13 @@ export function listResources<T extends Shown>(
 export async function makeResource<T extends Shown>(
   context: AzureContext,
   kind: ResourceKind<T>,
-  { name, labels, idempotencyKey, body }: Creation,
+  { name, labels, idempotencyKey, own, metadata, body }: Creation,
   control: OperationControl,
 ): Promise<T> {
   const key = keyDigest(idempotencyKey ?? randomUUID());
   const id = context.id(kind.type, name);
-  const tags = toTags(labels, { key });
-  const call = `${kind.capability}.create`;
+  const tags = toTags(labels, { ...own, key }, metadata);
+  const call = `${kind.capability}.${kind.made ?? 'create'}`;
   for (let attempt = 1; ; attempt += 1) {
     const standing = await ifThere(() => context.client.get(id, control));
     if (standing !== undefined) {
@@ -108,7 +129,8 @@ export async function makeResource<T extends Shown>(
       await ended(context, await context.client.delete(id, control), control);
     }
     try {
-      const operation = await context.client.put(id, { ...body, tags }, control);
+      const { onlyNew } = kind;
+      const operation = await context.client.put(id, { ...body, tags }, { ...control, onlyNew });
       return await finish(context, kind, tokenOf(call, operation ?? null, id, key), control);
     } catch (error) {
       // Somebody made it between the look and the call: then it is looked at again.
@@ -130,7 +152,7 @@ async function finish<T extends Shown>(
   control.progress(`making the ${kind.what}`, 0);
   if (operation !== null) await context.waitFor(control, { ...token, operation });
   const made = await context.wait(control, token, async (options) => {
-    const seen = await context.client.get(target, options);
+    const seen = await context.client.get(target, { ...options, expand: kind.expand });
     return isBusy(seen) ? undefined : seen;
   });
   if (ownOf(made).key !== token.rest) throw taken(kind.what, target);
@@ -158,7 +180,7 @@ export function resumeResource<T extends Shown>(
   context: AzureContext,
   kind: ResourceKind<T>,
 ): void {
-  context.onResume(`${kind.capability}.create`, (token, control) =>
+  context.onResume(`${kind.capability}.${kind.made ?? 'create'}`, (token, control) =>
     finish(context, kind, token, control),
   );
   context.onResume(`${kind.capability}.delete`, async ({ operation, ...token }, control) => {

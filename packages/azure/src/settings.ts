@@ -22,6 +22,11 @@ export interface AzureSettings {
   readonly publisher: string;
   readonly shareBy: 'family' | 'gallery';
   readonly maxWaitMs: number;
+  /** The subnet of new machines; imgkit's own network where there is none. */
+  readonly subnet: string | undefined;
+  readonly address: 'public' | 'private';
+  /** Who is let into imgkit's own network. */
+  readonly allowFrom: readonly string[];
   /** Where disk files go; nothing where none can be uploaded. */
   readonly storage: StorageSettings | undefined;
 }
@@ -90,6 +95,9 @@ export function settings(
     publisher: options.publisher ?? 'imgkit',
     shareBy: options.shareBy ?? 'family',
     maxWaitMs: options.maxWaitMs ?? Infinity,
+    subnet: options.subnet,
+    address: options.address ?? 'public',
+    allowFrom: options.allowFrom ?? ['*'],
   };
 }
 

@@ -1,6 +1,6 @@
 import { ImgkitError, type CallOptions, type Image, type ImageSource } from '@imgkit/core';
 
-import { object, objects, text, type WireObject } from './api/wire.ts';
+import { number, object, objects, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { invalid, type AzureImageOptions } from './image-request.ts';
 import { diskOfMarketplace, type DiskOfImage } from './disk-images.ts';
@@ -27,6 +27,8 @@ import { inspectDisk, type DiskFile } from './transfer/disk-file.ts';
 export interface PreparedSource {
   /** What is known of it, for the definition. */
   readonly facts: SourceFacts;
+  /** The size of the disk that is in it, in bytes; nothing where Azure doesn't let us look. */
+  readonly sizeBytes?: number | undefined;
   /** Its storage profile, as Azure takes it; empty for what is made first, and named then. */
   readonly storageProfile: WireObject;
   /** The disk file of this machine that is to be uploaded first; its blob is the source then. */
@@ -89,6 +91,7 @@ async function fromDisk(
   const native = await lookAt(context, formatId(found), options);
   return {
     storageProfile: { osDiskImage: { source: { id: formatId(found) } } },
+    sizeBytes: bytesIn(native, 'diskSizeGB'),
     facts: {
       osType: text(native, 'osType'),
       hyperVGeneration: text(native, 'hyperVGeneration'),
@@ -121,6 +124,7 @@ async function fromImage(
       const field = id.kind === 'shared' ? 'id' : 'communityGalleryImageId';
       return {
         storageProfile: { source: { [field]: found.image.ref.id } },
+        sizeBytes: found.image.diskSizeBytes,
         facts: factsOf(found.definition),
       };
     }
@@ -148,6 +152,7 @@ async function fromManagedImage(
   const disk = object(object(native, 'storageProfile'), 'osDisk');
   return {
     storageProfile: { source: { id: formatId(id) } },
+    sizeBytes: bytesIn(disk, 'diskSizeGB'),
     facts: {
       osType: text(disk, 'osType'),
       osState: text(disk, 'osState'),
@@ -167,7 +172,17 @@ async function fromVersion(
   ]);
   const { provider, gallery } = context;
   if (version !== undefined) refuseWithdrawn(toImage(version, { provider, gallery, definition }));
-  return { storageProfile: { source: { id: formatId(id) } }, facts: factsOf(definition) };
+  const disk = object(object(version, 'storageProfile'), 'osDiskImage');
+  return {
+    storageProfile: { source: { id: formatId(id) } },
+    sizeBytes: bytesIn(disk, 'sizeInGB'),
+    facts: factsOf(definition),
+  };
+}
+
+function bytesIn(parent: WireObject | undefined, field: string): number | undefined {
+  const gib = number(parent, field);
+  return gib === undefined ? undefined : gib * 2 ** 30;
 }
 
 function factsOf(definition: WireObject | undefined): SourceFacts {
@@ -232,7 +247,7 @@ export function refuseWithdrawn({ name, ref, deprecation: { state, replacement }
 }
 
 /** What may be used may still not be read: nothing is known of it then, and Azure decides. */
-async function lookAt(
+export async function lookAt(
   { client, logger }: AzureContext,
   id: string,
   options?: CallOptions,

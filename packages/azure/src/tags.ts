@@ -28,7 +28,12 @@ export const ownTags = {
   origin: 'imgkit-origin',
   /** What it is, in words: versions have no field for it. */
   description: 'imgkit-description',
+  /** The ports of a machine that were asked for. */
+  ports: 'imgkit-ports',
 } as const;
+
+/** Before the keys of what a machine's guest may read: it sees the tags in its instance metadata. */
+const metadataPrefix = 'imgkit-metadata-';
 
 /** The adapter's own tags of a resource, by what they say. */
 export type OwnTags = Partial<Record<keyof typeof ownTags, string | undefined>>;
@@ -44,7 +49,11 @@ const reserved = /^(?:microsoft|azure|windows)/i;
  *
  * @throws ImgkitError with `INVALID_ARGUMENT` for a label that Azure doesn't take, or too many.
  */
-export function toTags(labels: Labels = {}, own: OwnTags = {}): Record<string, string> {
+export function toTags(
+  labels: Labels = {},
+  own: OwnTags = {},
+  metadata: Labels = {},
+): Record<string, string> {
   const tags: Record<string, string> = {};
   const seen = new Map<string, string>();
   for (const [key, value] of Object.entries(labels)) {
@@ -68,6 +77,10 @@ export function toTags(labels: Labels = {}, own: OwnTags = {}): Record<string, s
       );
     tags[value] = text;
   }
+  for (const [key, value] of Object.entries(metadata)) {
+    checkLabel(key, value, 'metadata');
+    tags[`${metadataPrefix}${key}`] = value;
+  }
   const count = Object.keys(tags).length;
   if (count > mostTags)
     throw invalid(
@@ -82,26 +95,37 @@ function ownOf(own: OwnTags, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function checkLabel(key: string, value: unknown): void {
+function checkLabel(key: string, value: unknown, what = 'label'): void {
   if (key === '' || key.length > longestKey || /[<>%&\\?/]/.test(key) || reserved.test(key))
     throw invalid(
-      `"${key}" can't be the key of a label`,
+      `"${key}" can't be the key of a ${what}`,
       `Use 1 to ${longestKey} characters without < > % & \\ ? /, and not beginning with microsoft, azure or windows.`,
     );
-  if (ownNames.has(key.toLowerCase()))
+  if (isOwn(key))
     throw invalid(`"${key}" can't be the key of a label`, 'imgkit keeps it for itself.');
   if (typeof value !== 'string' || value.length > longestValue)
     throw invalid(
-      `the value of label "${key}" can't be kept`,
+      `the value of ${what} "${key}" can't be kept`,
       `Give a text of at most ${longestValue} characters.`,
     );
 }
 
 /** The labels as their user gave them, without the adapter's own. */
 export function fromTags(tags: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(tags).filter(([key]) => !isOwn(key)));
+}
+
+/** What a machine's guest may read, as it was given. */
+export function metadataIn(tags: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(tags).filter(([key]) => !ownNames.has(key.toLowerCase())),
+    Object.entries(tags)
+      .filter(([key]) => key.toLowerCase().startsWith(metadataPrefix))
+      .map(([key, value]) => [key.slice(metadataPrefix.length), value]),
   );
+}
+
+function isOwn(key: string): boolean {
+  return ownNames.has(key.toLowerCase()) || key.toLowerCase().startsWith(metadataPrefix);
 }
 
 /** The adapter's own tags, in whatever case Azure gives their names. */

@@ -30,7 +30,6 @@ await describeProvider({
   it,
   describe,
   createWorld: () => ({ provider, other, consumer, source, pageRequests }),
-  machines: false,
   // A disk goes through every format, which takes a while on a busy machine.
   timeouts: { test: 120_000 },
 });

@@ -4,6 +4,7 @@ import type {
   AzureClient,
   OperationAddress,
   OperationEnd,
+  PutOptions,
   ReadOptions,
   RegionQuery,
   RoleAssignment,
@@ -13,7 +14,8 @@ import { apiError, operationError } from '../errors.ts';
 import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
 import type { AzureSettings } from '../settings.ts';
 import { SdkClients } from './sdk-clients.ts';
-import { actions, groups, views } from './sdk-groups.ts';
+import { sendRaw } from './raw-calls.ts';
+import { actions, groups, views, type SdkAction } from './sdk-groups.ts';
 import {
   invoke,
   isPaged,
@@ -60,14 +62,18 @@ export class SdkAzureClient implements AzureClient {
   async *pages(
     type: ResourceType,
     parent: Parameters<AzureClient['pages']>[1],
-    options: Pick<ReadOptions, 'signal' | 'expand'> = {},
+    options: Pick<ReadOptions, 'signal' | 'expand' | 'statusOnly'> = {},
   ): AsyncGenerator<readonly WireObject[], void, undefined> {
     const { subscription, resourceGroup, names = [] } = parent;
     const { name, list, listAll = list } = groups[type];
-    const { signal: abortSignal, expand } = options;
+    const { signal: abortSignal, expand, statusOnly = false } = options;
     yield* this.#pages(options, async () => {
       const client = await this.#clients.compute(subscription);
-      const asked = { abortSignal, ...(expand === undefined ? {} : { expand }) };
+      const asked = {
+        abortSignal,
+        ...(expand === undefined ? {} : { expand }),
+        ...(statusOnly ? { statusOnly: 'true' } : {}),
+      };
       if (resourceGroup === undefined) return invoke(client, name, listAll, asked);
       return invoke(client, name, list, resourceGroup, ...names, asked);
     });
@@ -96,8 +102,10 @@ export class SdkAzureClient implements AzureClient {
     });
   }
 
-  put(id: string, body: WireObject, options?: CallOptions): Promise<OperationAddress | undefined> {
-    return this.#start(id, groups[locate(id).type].put ?? 'createOrUpdate', [body], options);
+  put(id: string, body: WireObject, options?: PutOptions): Promise<OperationAddress | undefined> {
+    const condition = options?.onlyNew === true ? [{ ifNoneMatch: '*' }] : [];
+    const method = groups[locate(id).type].put ?? 'createOrUpdate';
+    return this.#start(id, method, [body, ...condition], options);
   }
 
   patch(
@@ -132,7 +140,8 @@ export class SdkAzureClient implements AzureClient {
     options: CallOptions = {},
   ): Promise<StartedAction> {
     const { type, subscription, resourceGroup, names } = locate(id);
-    const { group = groups[type].name, method, option } = actions[action] ?? { method: action };
+    const known: SdkAction = actions[action] ?? { method: action };
+    const { group = groups[type].name, method, option } = known;
     const sent = option === undefined ? body : { [option]: body };
     const parts = [resourceGroup, ...names, ...(body === undefined ? [] : [sent])];
     return this.#call(options, async () => {
@@ -183,6 +192,42 @@ export class SdkAzureClient implements AzureClient {
       }
       if (!poller.isDone) return undefined;
       return { output: object(object(this.#clients.bodies.take(url), 'properties'), 'output') };
+    });
+  }
+
+  async *sizes(
+    subscription: string,
+    location: string,
+    options: CallOptions = {},
+  ): AsyncGenerator<readonly WireObject[], void, undefined> {
+    const asked = { abortSignal: options.signal, filter: `location eq '${location}'` };
+    yield* this.#pages(options, async () => {
+      const client = await this.#clients.compute(subscription);
+      return invoke(client, 'resourceSkus', 'list', asked);
+    });
+  }
+
+  async getNetwork(id: string, options: CallOptions = {}): Promise<WireObject> {
+    return this.#call(options, async () =>
+      sendRaw(await this.#clients.raw(subscriptionOf(id)), 'get', id, options),
+    );
+  }
+
+  async putNetwork(id: string, body: WireObject, options: CallOptions = {}): Promise<void> {
+    await this.#call(options, async () =>
+      sendRaw(await this.#clients.raw(subscriptionOf(id)), 'put', id, { body }),
+    );
+  }
+
+  async download(address: string, { signal }: CallOptions = {}): Promise<string> {
+    return this.#call({ signal }, async () => {
+      const answer = await fetch(address, { signal: signal ?? null });
+      const content = await answer.text();
+      if (answer.ok) return content;
+      throw Object.assign(new Error(`${answer.status} ${answer.statusText}`), {
+        statusCode: answer.status,
+        details: { error: { code: answer.headers.get('x-ms-error-code') ?? undefined } },
+      });
     });
   }
 

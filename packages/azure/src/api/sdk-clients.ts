@@ -2,6 +2,7 @@ import type { AzureTokenSource } from '../options.ts';
 import type { AzureSettings } from '../settings.ts';
 import { createTokenSource, tokenFor } from './credentials.ts';
 import { OperationBodies } from './operation-bodies.ts';
+import { loadRaw, type RawClient } from './raw-calls.ts';
 import { loadAuthorization, loadCompute, type SdkClient } from './sdk.ts';
 
 /** The SDK's clients, one of each kind for each subscription, made at their first use with one source of tokens. */
@@ -10,6 +11,7 @@ export class SdkClients {
   readonly bodies = new OperationBodies();
   readonly #settings: AzureSettings;
   readonly #compute = new Map<string, Promise<SdkClient>>();
+  readonly #raw = new Map<string, Promise<RawClient>>();
   readonly #authorization = new Map<string, Promise<SdkClient>>();
   #source: Promise<AzureTokenSource | undefined> | undefined;
 
@@ -24,6 +26,21 @@ export class SdkClients {
       const { endpoint, scope } = this.#settings;
       const { source, options } = await this.#surroundings();
       const client = new Client(source, subscription, {
+        endpoint,
+        credentials: { scopes: [scope] },
+        ...options,
+      });
+      return this.#withoutTls(client);
+    });
+  }
+
+  /** What sends requests that the client of Compute has no method for, with all that goes with its own. */
+  raw(subscription: string): Promise<RawClient> {
+    return remembered(this.#raw, subscription, async () => {
+      const create = await loadRaw();
+      const { endpoint, scope } = this.#settings;
+      const { source, options } = await this.#surroundings();
+      const client = create(source, subscription, {
         endpoint,
         credentials: { scopes: [scope] },
         ...options,
@@ -67,7 +84,7 @@ export class SdkClients {
   }
 
   /** The SDK refuses to send tokens without TLS; to an emulator they are sent all the same. */
-  async #withoutTls(client: SdkClient): Promise<SdkClient> {
+  async #withoutTls<T extends SdkClient>(client: T): Promise<T> {
     if (this.#secure) return client;
     const source = await this.#source;
     const { scope } = this.#settings;

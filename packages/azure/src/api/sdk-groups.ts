@@ -40,6 +40,11 @@ export const groups: Readonly<Record<ResourceType, SdkGroup>> = {
     list: 'listByResourceGroup',
     listAll: 'list',
   },
+  'Microsoft.Compute/virtualMachines': {
+    name: 'virtualMachines',
+    list: 'list',
+    listAll: 'listAll',
+  },
   'Microsoft.Compute/virtualMachineScaleSets': {
     name: 'virtualMachineScaleSets',
     list: 'list',
@@ -53,7 +58,7 @@ export const groups: Readonly<Record<ResourceType, SdkGroup>> = {
 };
 
 /** How the SDK calls an action, where that isn't by its name and the body. */
-interface SdkAction {
+export interface SdkAction {
   /** The group that it keeps it in. */
   readonly group?: string;
   readonly method: string;

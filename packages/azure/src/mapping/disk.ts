@@ -22,7 +22,7 @@ function common(native: WireObject, own: ResourceId) {
 }
 
 /** Lists write the resource group in upper case: what is in the provider's own gets its spelling. */
-function ownSpelling(id: string, own: ResourceId): string {
+export function ownSpelling(id: string, own: ResourceId): string {
   const found = parseResourceId(id);
   if (found === undefined) return id;
   const { subscription, resourceGroup } = own;

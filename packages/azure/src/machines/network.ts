@@ -1,0 +1,135 @@
+import { ImgkitError, type CallOptions } from '@imgkit/core';
+
+import { object, objects, text, type WireObject } from '../api/wire.ts';
+import type { AzureContext } from '../context.ts';
+import { ifThere } from '../definitions.ts';
+import { isBusy } from '../mapping.ts';
+import { toTags } from '../tags.ts';
+
+const addressSpace = '10.64.0.0/16';
+/** Azure takes priorities from 100 to 4096. */
+const [firstPriority, lastPriority, mostRules] = [1000, 4096, 2900];
+
+/**
+ * The subnet for new machines: the one that is named, or that of the network which imgkit makes for itself where
+ * nobody names one. That network, `imgkit-<region>` in the provider's resource group, is made once and stays: it
+ * costs nothing. Its security group lets in SSH, and the further ports that machines have asked for.
+ */
+export async function subnetFor(
+  context: AzureContext,
+  wanted: string | undefined,
+  ports: readonly number[],
+  options: CallOptions,
+): Promise<string> {
+  const { settings } = context;
+  const named = wanted ?? settings.subnet;
+  if (named !== undefined) return named;
+  const network = networkId(context, 'virtualNetworks');
+  const group = networkId(context, 'networkSecurityGroups');
+  const subnet = `${network}/subnets/machines`;
+  if ((await ifThere(() => context.client.getNetwork(subnet, options))) === undefined) {
+    const body = { location: settings.location, tags: toTags() };
+    await made(
+      context,
+      group,
+      { ...body, properties: { securityRules: [rule(context, 22, firstPriority)] } },
+      options,
+    );
+    const inside = { addressPrefix: addressSpace, networkSecurityGroup: { id: group } };
+    const properties = {
+      addressSpace: { addressPrefixes: [addressSpace] },
+      subnets: [{ name: 'machines', properties: inside }],
+    };
+    await made(context, network, { ...body, properties }, options);
+  }
+  for (const port of ports) await letIn(context, group, port, options);
+  return subnet;
+}
+
+/** Lets in at a port of the network's machines. Each rule needs a priority of its own: it is the port's, or the next one that is free. */
+async function letIn(
+  context: AzureContext,
+  group: string,
+  port: number,
+  options: CallOptions,
+): Promise<void> {
+  const id = `${group}/securityRules/imgkit-tcp-${port}`;
+  const standing = await ifThere(() => context.client.getNetwork(id, options));
+  if (standing !== undefined) return;
+  for (let priority = firstPriority + 1 + (port % mostRules); ; priority += 1)
+    try {
+      const { properties } = rule(context, port, priority);
+      return await made(context, id, { properties }, options);
+    } catch (error) {
+      if (!ImgkitError.is(error) || error.providerCode !== 'SecurityRuleConflict') throw error;
+      if (priority >= lastPriority) throw error;
+    }
+}
+
+/** Where a machine is reached: at its public or its private address, as the provider is set up; the other one where it lacks that. */
+export async function addressOf(
+  { client, settings }: AzureContext,
+  machine: WireObject,
+  options?: CallOptions,
+): Promise<string | undefined> {
+  const found: Record<'public' | 'private', string[]> = { public: [], private: [] };
+  for (const card of objects(object(machine, 'networkProfile'), 'networkInterfaces')) {
+    const id = text(card, 'id');
+    if (id === undefined) continue;
+    const native = object(await client.getNetwork(id, options), 'properties');
+    for (const one of objects(native, 'ipConfigurations')) {
+      const inside = text(object(one, 'properties'), 'privateIPAddress');
+      if (inside !== undefined) found.private.push(inside);
+      const outside = text(object(object(one, 'properties'), 'publicIPAddress'), 'id');
+      if (outside === undefined) continue;
+      const address = await client.getNetwork(outside, options);
+      const number = text(object(address, 'properties'), 'ipAddress');
+      if (number !== undefined) found.public.push(number);
+    }
+  }
+  const all =
+    settings.address === 'private'
+      ? [...found.private, ...found.public]
+      : [...found.public, ...found.private];
+  return all[0];
+}
+
+function networkId({ settings }: AzureContext, collection: string): string {
+  const { subscription, resourceGroup, location } = settings;
+  return `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.Network/${collection}/imgkit-${location}`;
+}
+
+/** A rule that lets those in whom the provider's `allowFrom` names. */
+function rule({ settings }: AzureContext, port: number, priority: number) {
+  const { allowFrom } = settings;
+  return {
+    name: `imgkit-tcp-${port}`,
+    properties: {
+      priority,
+      direction: 'Inbound',
+      access: 'Allow',
+      protocol: 'Tcp',
+      ...(allowFrom.length === 1
+        ? { sourceAddressPrefix: allowFrom[0] }
+        : { sourceAddressPrefixes: allowFrom }),
+      sourcePortRange: '*',
+      destinationAddressPrefix: '*',
+      destinationPortRange: String(port),
+    },
+  };
+}
+
+/** Makes a part of a network, and waits until it stands. */
+async function made(
+  { client, clock }: AzureContext,
+  id: string,
+  body: WireObject,
+  options: CallOptions,
+): Promise<void> {
+  await client.putNetwork(id, body, options);
+  for (let delay = 100; ; delay = Math.min(delay * 2, 5_000)) {
+    const seen = object(await client.getNetwork(id, options), 'properties');
+    if (seen === undefined || !isBusy(seen)) return;
+    await clock.sleep(delay, options.signal);
+  }
+}
