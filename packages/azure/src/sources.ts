@@ -247,7 +247,7 @@ export function refuseWithdrawn({ name, ref, deprecation: { state, replacement }
 }
 
 /** What may be used may still not be read: nothing is known of it then, and Azure decides. */
-export async function lookAt(
+async function lookAt(
   { client, logger }: AzureContext,
   id: string,
   options?: CallOptions,
