@@ -69,7 +69,12 @@ export async function compile(fences: readonly Fence[], directory: string): Prom
       await writeFile(join(directory, name), code.join('\n'));
     }),
   );
-  const config = { extends: join(root, 'tsconfig.json'), include: ['*.mts'], exclude: [] };
+  const config = {
+    extends: join(root, 'tsconfig.json'),
+    compilerOptions: { tsBuildInfoFile: 'tsconfig.tsbuildinfo' },
+    include: ['*.mts'],
+    exclude: [],
+  };
   await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(config));
   const output = await typecheck(directory);
   return output
