@@ -149,8 +149,7 @@ async function measure(mebibytes: number, rounds: number): Promise<void> {
     };
     for (let round = 1; round <= rounds; round += 1) {
       // Who is first changes, so that what one leaves behind hits both.
-      const sides =
-        round % 2 === 1 ? (['curl', 'imgkit'] as const) : (['imgkit', 'curl'] as const);
+      const sides = round % 2 === 1 ? (['curl', 'imgkit'] as const) : (['imgkit', 'curl'] as const);
       const to = join(place, 'copy.raw');
       for (const side of sides) {
         const up =

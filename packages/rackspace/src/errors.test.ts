@@ -5,7 +5,13 @@ import { connectionError, located, responseError, statusOf } from './errors.ts';
 
 function refused(status: number, body: string, headers: Record<string, string> = {}): ImgkitError {
   const url = 'https://glance.test/v2/images/1';
-  return responseError({ method: 'GET', url, status, headers: new Headers(headers), body });
+  return responseError({
+    method: 'GET',
+    url,
+    status,
+    headers: new Map(Object.entries(headers)),
+    body,
+  });
 }
 
 describe('a refusal', () => {
@@ -69,11 +75,15 @@ describe('a refusal', () => {
 
 describe('other errors', () => {
   it('of a connection name the host, and stay what they are when they are ours', () => {
-    const cause = new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
+    const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
     const error = connectionError(cause, 'GET', 'https://glance.test/v2/images');
-    expect(error).toMatchObject({ code: 'UNAVAILABLE', cause });
-    expect(error.message).toContain('ECONNREFUSED');
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', providerCode: 'ECONNREFUSED', cause });
     expect(error.hint).toContain('glance.test');
+    const untrusted = Object.assign(new Error('no'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' });
+    expect(connectionError(untrusted, 'GET', 'https://glance.test')).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      hint: expect.stringContaining('cacert'),
+    });
     const own = new ImgkitError('CANCELLED', 'x');
     expect(connectionError(own, 'GET', 'https://x.test')).toBe(own);
   });

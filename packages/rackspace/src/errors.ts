@@ -6,7 +6,7 @@ export interface Refusal {
   /** The address without its query, which may be long. */
   readonly url: string;
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
@@ -50,8 +50,7 @@ export function responseError(refusal: Refusal): ImgkitError {
   return new ImgkitError(code, `${method} ${url}: ${fault.message ?? `status ${status}`}`, {
     hint: hints[code],
     providerCode: fault.name ?? String(status),
-    requestId:
-      headers.get('x-openstack-request-id') ?? headers.get('x-compute-request-id') ?? undefined,
+    requestId: headers.get('x-openstack-request-id') ?? headers.get('x-compute-request-id'),
     retryAfterMs,
     data: { status },
   });
@@ -107,23 +106,35 @@ function plainText(html: string): string {
 }
 
 /** Seconds, or a date. */
-function retryAfter(value: string | null): number | undefined {
-  if (value === null) return undefined;
+function retryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** Converts what `fetch` threw: the service wasn't reached, or hung up. */
+/** https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const isCertificate = /CERT|ISSUER|LEAF_SIGNATURE|^CRL_/;
+
+/** Converts what a connection threw: the service wasn't reached, isn't trusted, or hung up. */
 export function connectionError(error: unknown, method: string, url: string): ImgkitError {
   if (ImgkitError.is(error)) return error;
-  const cause: unknown = error instanceof Error ? error.cause : undefined;
-  const why = cause instanceof Error ? cause.message : String(error);
   const { host } = new URL(url);
-  return new ImgkitError('UNAVAILABLE', `${method} ${url}: ${why || 'the connection broke'}`, {
-    hint: `Check that ${host} can be reached from here.`,
-    cause: error,
-  });
+  const code: unknown = Reflect.get(Object(error), 'code');
+  const name = typeof code === 'string' ? code : '';
+  const why = (error instanceof Error ? error.message : String(error)) || name;
+  const isTrust = isCertificate.test(name);
+  return new ImgkitError(
+    isTrust ? 'FAILED_PRECONDITION' : 'UNAVAILABLE',
+    `${method} ${url}: ${why || 'the connection broke'}`,
+    {
+      hint: isTrust
+        ? `Give the certificate of the authority that signed that of ${host}: cacert in clouds.yaml, OS_CACERT, or caFile.`
+        : `Check that ${host} can be reached from here.`,
+      ...(name !== '' && { providerCode: name }),
+      cause: error,
+    },
+  );
 }
 
 /** The status of the answer that an error was made of. */

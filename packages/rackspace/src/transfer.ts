@@ -1,7 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 
 import {
   ImgkitError,
@@ -16,18 +14,23 @@ import {
   type TransferTraits,
 } from '@imgkit/core';
 
+import type { GlanceImage } from './glance/glance-image.ts';
 import { toImage } from './mapping.ts';
 import type { CloudContext } from './resources/context.ts';
 import { diskFormats } from './resources/disk-format.ts';
 import { checkPlace, place } from './resources/export-place.ts';
+import { Digests } from './resources/digests.ts';
 import { fileSource, streamSource } from './resources/disk-source.ts';
+import { writeFile } from './resources/disk-target.ts';
+import { download } from './resources/download.ts';
 import { visibleImage } from './resources/image-access.ts';
 import { draftProperties, hiddenAs } from './resources/image-body.ts';
 import { makeImage } from './resources/image-creation.ts';
 import { followImage } from './resources/image-waiting.ts';
 import { checkImageRequest, invalid } from './resources/rules.ts';
 import { membersOf } from './resources/sources.ts';
-import { checkArrival } from './resources/upload.ts';
+import { transferProgress } from './resources/transfer-progress.ts';
+import { checkArrival, type Sent } from './resources/upload.ts';
 import { diskUnit } from './vhd/vhd-writer.ts';
 
 /**
@@ -109,7 +112,7 @@ export class RackspaceTransfer implements Transfer {
       await checkPlace(to, storedBytes);
       const part = `${to}.${randomUUID().slice(0, 8)}.part`;
       try {
-        const sent = await this.#save(image, part, storedBytes, control);
+        const sent = await this.#save(native, part, control);
         checkArrival(native, sent);
         await place(part, to);
         return {
@@ -124,26 +127,16 @@ export class RackspaceTransfer implements Transfer {
     });
   }
 
-  async #save(image: string, path: string, total: number, control: OperationControl) {
+  async #save(image: GlanceImage, path: string, control: OperationControl): Promise<Sent> {
     const { signal, progress } = control;
-    const names = ['sha256', 'sha512', 'md5'];
-    const hashes = names.map((name) => createHash(name));
-    let sizeBytes = 0;
-    const bytes = await this.#context.glance.download(image, { signal });
-    await pipeline(
-      bytes,
-      async function* digested(chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          for (const hash of hashes) hash.update(chunk);
-          sizeBytes += chunk.length;
-          progress(`writing ${path}`, total > 0 ? Math.min(1, sizeBytes / total) : undefined);
-          yield chunk;
-        }
-      },
-      createWriteStream(path, { flags: 'wx', mode: 0o600 }),
-      { signal },
-    );
-    const digests = hashes.map((hash, index) => [names[index], hash.digest('hex')]);
-    return { sizeBytes, digests: Object.fromEntries(digests) };
+    const tell = transferProgress(progress, `writing ${path}`, image.size ?? undefined);
+    // What the caller is told, and what the cloud can be compared with.
+    const digests = new Digests(['sha256', image.os_hash_algo ?? 'md5']);
+    const bytes = download(this.#context, image, { signal });
+    const sizeBytes = await writeFile(path, bytes, async (piece, written) => {
+      await digests.update(piece);
+      tell(written);
+    });
+    return { sizeBytes, digests: await digests.end() };
   }
 }

@@ -72,12 +72,10 @@ export function fakeTransport(answer: (request: HttpRequest) => Answer | Promise
     requests.push(request);
     const { status = 200, headers = {}, json = {} } = await answer(request);
     const { method, url, accept = [] } = request;
-    if (status < 300 || accept.includes(status)) {
-      const body = status === 204 ? null : JSON.stringify(json);
-      return new Response(body, { status: status === 300 ? 200 : status, headers });
-    }
-    const body = JSON.stringify(json);
-    throw responseError({ method, url, status, headers: new Headers(headers), body });
+    const given = { status, headers: new Map(Object.entries(headers)) };
+    const text = status === 204 ? '' : JSON.stringify(json);
+    if (status < 300 || accept.includes(status)) return { ...given, text };
+    throw responseError({ method, url, ...given, body: text });
   };
   return { send, requests };
 }

@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { cloudSettings, type CloudSettings } from '../src/configuration/cloud-settings.ts';
 import { signIn } from '../src/identity/sign-in.ts';
-import { sendOverFetch } from '../src/http/transport.ts';
+import { createTransport } from '../src/http/transport.ts';
 import { rackspace } from '../src/plugin.ts';
 import type { Token } from '../src/identity/token.ts';
 import type { RackspaceOptions } from '../src/options.ts';
@@ -59,6 +59,7 @@ export async function diskFile(path: string, size = 64 * 1024): Promise<string> 
   return path;
 }
 
+const send = createTransport();
 const tokens = new Map<User, Promise<Token>>();
 
 /** Asks a service as a user, beside the adapter. */
@@ -68,7 +69,7 @@ export async function ask(
   path: string,
   init: RequestInit = {},
 ): Promise<Response> {
-  const signedIn = tokens.get(user) ?? settingsOf(user).then((one) => signIn(one, sendOverFetch));
+  const signedIn = tokens.get(user) ?? settingsOf(user).then((one) => signIn(one, send));
   tokens.set(user, signedIn);
   const token = await signedIn;
   const base = token.catalog.find(({ type }) => type === service)?.url ?? '';
@@ -78,7 +79,7 @@ export async function ask(
 
 /** The address of a service. */
 export async function endpointOf(service: 'image' | 'compute'): Promise<string> {
-  const { catalog } = await signIn(await settingsOf('images'), sendOverFetch);
+  const { catalog } = await signIn(await settingsOf('images'), send);
   return catalog.find(({ type }) => type === service)?.url ?? '';
 }
 
@@ -112,7 +113,7 @@ const credential = z.object({
 const subject = z.object({ token: z.object({ user: z.object({ id: z.string() }) }) });
 
 async function tokenOf(user: User): Promise<{ readonly user: string }> {
-  const token = await signIn(await settingsOf(user), sendOverFetch);
+  const token = await signIn(await settingsOf(user), send);
   const secret = token.secret.reveal();
   const headers = { 'x-auth-token': secret, 'x-subject-token': secret };
   const response = await fetch(`${openstack().identity}/auth/tokens`, { headers });

@@ -15,7 +15,9 @@ import type { GlanceImage } from '../glance/glance-image.ts';
 import { isRunning, taskFailure, type ImageTask, type ImageTasks } from '../glance/image-tasks.ts';
 import { toImage } from '../mapping.ts';
 import type { CloudContext } from '../resources/context.ts';
+import { writeFile } from '../resources/disk-target.ts';
 import { checkPlace, place } from '../resources/export-place.ts';
+import { transferProgress } from '../resources/transfer-progress.ts';
 import type { Swift } from '../swift/swift.ts';
 import { rawOfVhd } from '../vhd/vhd-reader.ts';
 
@@ -129,27 +131,18 @@ export class ImageExports {
     total: number,
     { signal, progress }: OperationControl,
   ): Promise<void> {
-    const response = await this.#swift.get(container, object, { signal });
-    if (response?.body == null)
+    const response = await this.#swift.get(container, object, { signal, streamed: true });
+    if (response?.stream === undefined)
       throw new ImgkitError('OPERATION_FAILED', `there is no object ${container}/${object}`, {
         resource: object,
         hint: 'Export the image again.',
       });
     const hash = createHash('md5');
-    let length = 0;
-    await pipeline(
-      response.body,
-      async function* digested(chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          hash.update(chunk);
-          length += chunk.length;
-          progress('downloading the disk', total > 0 ? Math.min(1, length / total) : undefined);
-          yield chunk;
-        }
-      },
-      createWriteStream(path, { flags: 'wx', mode: 0o600 }),
-      { signal },
-    );
+    const tell = transferProgress(progress, 'downloading the disk', total);
+    await writeFile(path, response.stream, async (piece, written) => {
+      hash.update(piece);
+      tell(written);
+    });
     const said = response.headers.get('etag') ?? '';
     const found = hash.digest('hex');
     // A large object's is a digest of digests, and in quotes.

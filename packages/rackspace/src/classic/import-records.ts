@@ -97,7 +97,7 @@ export class ImportRecords {
     const name = this.#name(digest);
     const response = await this.#swift.get(this.container, name, options);
     if (response === undefined) return undefined;
-    const parsed = record.safeParse(await readJson(response, name));
+    const parsed = record.safeParse(readJson(response, name));
     // Whatever else stands there is none of ours.
     return parsed.success ? parsed.data : undefined;
   }

@@ -3,7 +3,6 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
-import { parse } from 'yaml';
 import { z } from 'zod';
 
 import { cloudConfig, mergeConfig, type CloudConfig } from './cloud-config.ts';
@@ -76,6 +75,8 @@ async function readDocument(path: string): Promise<Record<string, CloudConfig> |
   const text = await readText(path);
   if (text === undefined) return undefined;
   let content: unknown;
+  // Who has no such file needs no parser.
+  const { parse } = await import('yaml');
   try {
     content = parse(text);
   } catch {

@@ -2,6 +2,7 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 import { z } from 'zod';
 
 import { statusOf } from '../errors.ts';
+import type { BodyStream } from '../http/body-stream.ts';
 import type { ServiceClient } from '../http/service-client.ts';
 import {
   glanceImage,
@@ -67,23 +68,33 @@ export class Glance {
     );
   }
 
-  /** Sends an image's data; a call of that kind can't be repeated with the same stream. */
-  async upload(
-    id: string,
-    stream: ReadableStream<Uint8Array>,
-    options?: CallOptions,
-  ): Promise<void> {
+  /** Sends an image's data. */
+  async upload(id: string, stream: BodyStream, options?: CallOptions): Promise<void> {
     const headers = { 'content-type': 'application/octet-stream' };
     const path = `${pathOf(id)}/file`;
     await this.#service.done({ method: 'PUT', path, headers, stream, ...options });
   }
 
-  async download(id: string, options?: CallOptions): Promise<ReadableStream<Uint8Array>> {
-    const path = `${pathOf(id)}/file`;
-    const headers = { accept: 'application/octet-stream' };
-    const response = await this.#service.send({ method: 'GET', path, headers, ...options });
-    if (response.body !== null) return response.body;
-    throw new ImgkitError('FAILED_PRECONDITION', `image "${id}" has no data`, { resource: id });
+  /** An image's data as it comes, from a byte on. */
+  async download(
+    id: string,
+    { from = 0, signal }: CallOptions & { readonly from?: number | undefined } = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const headers = {
+      accept: 'application/octet-stream',
+      ...(from > 0 && { range: `bytes=${from}-` }),
+    };
+    const { status, stream } = await this.#service.send({
+      method: 'GET',
+      path: `${pathOf(id)}/file`,
+      headers,
+      streamed: true,
+      signal,
+    });
+    if (stream === undefined)
+      throw new ImgkitError('FAILED_PRECONDITION', `image "${id}" has no data`, { resource: id });
+    // Who knows no ranges sends all of it.
+    return from > 0 && status !== 206 ? behind(stream, from) : stream;
   }
 
   /** Has the cloud fetch an image's data. */
@@ -202,6 +213,19 @@ export class Glance {
 
 function pathOf(id: string): string {
   return `/images/${encodeURIComponent(id)}`;
+}
+
+/** What comes behind the first bytes. */
+async function* behind(
+  stream: AsyncIterable<Uint8Array>,
+  bytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let passed = 0;
+  for await (const chunk of stream) {
+    const rest = chunk.subarray(Math.max(0, bytes - passed));
+    passed += chunk.length;
+    if (rest.length > 0) yield rest;
+  }
 }
 
 /** https://www.rfc-editor.org/rfc/rfc6901 */

@@ -119,7 +119,7 @@ describe('a service', () => {
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(sent()).toHaveLength(1);
     const { client: upload, sent: sentOnce } = client(versionsThen(() => ({ status: 401 })));
-    const stream = new Blob(['x']).stream();
+    const stream = { sizeBytes: 1, isRepeatable: false, open: () => new Blob(['x']).stream() };
     await expect(
       upload.done({ method: 'PUT', path: '/images/1/file', stream, safe: true }),
     ).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });

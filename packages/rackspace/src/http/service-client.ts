@@ -6,7 +6,8 @@ import { protocolError, statusOf } from '../errors.ts';
 import { findEndpoint } from '../identity/catalog.ts';
 import type { Session } from '../identity/session.ts';
 import { abortable } from './abortable.ts';
-import { readJson, type HttpRequest } from './transport.ts';
+import type { BodyStream } from './body-stream.ts';
+import { readJson, type HttpRequest, type HttpResponse } from './transport.ts';
 import {
   hasVersion,
   isAtLeast,
@@ -25,9 +26,11 @@ export interface ServiceRequest extends CallOptions {
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as they are. */
-  readonly bytes?: Uint8Array<ArrayBuffer> | undefined;
-  /** Sent as it comes; a call with a stream is made once. */
-  readonly stream?: ReadableStream<Uint8Array> | undefined;
+  readonly bytes?: Uint8Array | undefined;
+  /** Sent as it comes; a call with a stream is made once, or again with another token where it can be repeated. */
+  readonly stream?: BodyStream | undefined;
+  /** Whether the answer's content is wanted as it comes. */
+  readonly streamed?: boolean | undefined;
   /** Whether making the call twice does no harm. Reading and deleting never do. */
   readonly safe?: boolean | undefined;
   /** How long the answer may take, in milliseconds. */
@@ -62,7 +65,7 @@ export class ServiceClient {
   async json<T>(request: ServiceRequest, schema: z.ZodType<T>): Promise<T> {
     const response = await this.send(request);
     const what = `${request.method} ${request.path}`;
-    const parsed = schema.safeParse(await readJson(response, what));
+    const parsed = schema.safeParse(readJson(response, what));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     throw protocolError(what, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
@@ -70,8 +73,7 @@ export class ServiceClient {
 
   /** Makes a call whose answer doesn't matter. */
   async done(request: ServiceRequest): Promise<void> {
-    const response = await this.send(request);
-    await response.body?.cancel();
+    await this.send(request);
   }
 
   /**
@@ -79,7 +81,7 @@ export class ServiceClient {
    *
    * @throws {@link ImgkitError} of a refusal, after the tries that the kit's policy allows.
    */
-  async send(request: ServiceRequest): Promise<Response> {
+  async send(request: ServiceRequest): Promise<HttpResponse> {
     const { method, signal, stream } = request;
     const reads = method === 'GET' || method === 'HEAD' || method === 'DELETE';
     const safe = stream === undefined && (request.safe ?? reads);
@@ -89,8 +91,8 @@ export class ServiceClient {
   }
 
   /** Makes a call that mustn't be made twice: what was throttled wasn't made. */
-  async #admitted(request: ServiceRequest): Promise<Response> {
-    const call = async (): Promise<Response | { readonly error: unknown }> => {
+  async #admitted(request: ServiceRequest): Promise<HttpResponse> {
+    const call = async (): Promise<HttpResponse | { readonly error: unknown }> => {
       try {
         return await this.#once(request);
       } catch (error) {
@@ -121,13 +123,13 @@ export class ServiceClient {
   }
 
   /** A refused token is replaced, and the call repeated, once. */
-  async #once(request: ServiceRequest): Promise<Response> {
+  async #once(request: ServiceRequest): Promise<HttpResponse> {
     const { session } = this.#options;
     const { signal, stream } = request;
     const base = await this.#address({ signal });
     const forMs = stream === undefined ? undefined : uploadMs;
     const token = await session.token({ signal, forMs });
-    const send = (secret: string): Promise<Response> =>
+    const send = (secret: string): Promise<HttpResponse> =>
       session.send({
         method: request.method,
         url: `${base}${request.path}${queryOf(request.query)}`,
@@ -140,14 +142,15 @@ export class ServiceClient {
           stream ??
           request.bytes ??
           (request.json === undefined ? undefined : JSON.stringify(request.json)),
+        streamed: request.streamed,
         timeoutMs: request.timeoutMs,
         signal,
       });
     try {
       return await send(token.secret.reveal());
     } catch (error) {
-      // A stream is used up.
-      if (statusOf(error) !== 401 || stream !== undefined) throw error;
+      const isUsedUp = stream !== undefined && !stream.isRepeatable;
+      if (statusOf(error) !== 401 || isUsedUp) throw error;
       const other = await session.replace(token, { signal });
       return send(other.secret.reveal());
     }
@@ -199,7 +202,7 @@ export class ServiceClient {
           () => session.send({ method: 'GET', url, accept: [300] }),
           { safe: true },
         );
-        found.push(...readVersions(await readJson(response, url)));
+        found.push(...readVersions(readJson(response, url)));
       } catch (error) {
         if (!isClosed(error)) throw error;
       }

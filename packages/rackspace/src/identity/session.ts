@@ -2,7 +2,7 @@ import { ImgkitError, throwIfAborted, type CallOptions, type Retrier } from '@im
 
 import type { CloudSettings } from '../configuration/cloud-settings.ts';
 import { abortable } from '../http/abortable.ts';
-import { sendOverFetch, type Transport } from '../http/transport.ts';
+import { createTransport, type Transport } from '../http/transport.ts';
 import { signIn } from './sign-in.ts';
 import type { Token } from './token.ts';
 
@@ -26,7 +26,7 @@ export class Session {
   #token: Token | undefined;
   #renewal: Promise<Token> | undefined;
 
-  constructor({ settings, retrier, send = sendOverFetch, now = Date.now }: SessionOptions) {
+  constructor({ settings, retrier, send = createTransport(), now = Date.now }: SessionOptions) {
     this.settings = settings;
     this.send = send;
     this.#retrier = retrier;

@@ -25,7 +25,7 @@ export async function signIn(
     const url = `${root}/v3/auth/tokens`;
     const response = await send({ method: 'POST', url, headers, body, signal });
     return readV3Token(
-      await readJson(response, 'the identity service'),
+      readJson(response, 'the identity service'),
       response.headers.get('x-subject-token'),
       now,
     );
@@ -38,7 +38,7 @@ export async function signIn(
     body,
     signal,
   });
-  return readV2Token(await readJson(response, 'the identity service'), now);
+  return readV2Token(readJson(response, 'the identity service'), now);
 }
 
 /** Keystone answers 300 where it could go on in several ways. */
@@ -48,7 +48,7 @@ async function newestVersion(
   signal: AbortSignal | undefined,
 ): Promise<'2.0' | '3'> {
   const response = await send({ method: 'GET', url, signal, accept: [300] });
-  const offered = readVersions(await readJson(response, url));
+  const offered = readVersions(readJson(response, url));
   const speaks = (major: number) => offered.some(({ version }) => version[0] === major);
   if (speaks(3)) return '3';
   if (speaks(2)) return '2.0';

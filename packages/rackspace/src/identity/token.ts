@@ -69,9 +69,9 @@ const v2 = z.object({
 });
 
 /** Reads the answer of identity v3: the token itself is in a header. */
-export function readV3Token(content: unknown, id: string | null, now: number): Token {
+export function readV3Token(content: unknown, id: string | undefined, now: number): Token {
   const parsed = v3.safeParse(content);
-  if (!parsed.success || id === null) throw notUnderstood();
+  if (!parsed.success || id === undefined) throw notUnderstood();
   const { token } = parsed.data;
   return {
     secret: new Secret(id),

@@ -2,6 +2,7 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 import { z } from 'zod';
 
 import type { ServiceClient, ServiceRequest } from '../http/service-client.ts';
+import { readJson } from '../http/transport.ts';
 import type { Version } from '../http/version-document.ts';
 import {
   novaFlavor,
@@ -129,9 +130,8 @@ export class Nova {
       ...options,
     });
     const said = z.object({ image_id: z.string() });
-    const body = tellsId ? said.safeParse(JSON.parse(await response.text())) : undefined;
+    const body = tellsId ? said.safeParse(readJson(response, 'createImage')) : undefined;
     if (body?.success === true) return body.data.image_id;
-    await response.body?.cancel();
     // Before 2.45 only in an address that leads nowhere.
     const found = /\/images\/([^/?]+)\/?$/.exec(response.headers.get('location') ?? '')?.[1];
     if (found !== undefined) return found;

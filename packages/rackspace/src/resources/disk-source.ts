@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { ImgkitError, type CallOptions } from '@imgkit/core';
@@ -20,11 +19,11 @@ export interface DiskSource {
   readonly sizeBytes: number | undefined;
   /** Whether the bytes can be had more than once. */
   readonly isRepeatable: boolean;
-  /** The bytes. */
+  /** The bytes. A piece is only good until the next is asked for. */
   open(options?: CallOptions): Promise<AsyncIterable<Uint8Array>>;
 }
 
-const chunkBytes = 1 << 20;
+const chunkBytes = 2 ** 19;
 
 /**
  * A disk file of this machine.
@@ -39,8 +38,27 @@ export async function fileSource(path: string, said?: GlanceFormat): Promise<Dis
     format,
     sizeBytes: size,
     isRepeatable: true,
-    open: async () => createReadStream(path, { highWaterMark: chunkBytes }),
+    open: async () => fileBytes(path),
   };
+}
+
+/** The bytes of a file, in two buffers: while one is used, the other is filled. */
+async function* fileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  await using file = await open(path);
+  let [filled, free] = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)];
+  let reading = file.read(filled, 0, chunkBytes, null);
+  try {
+    for (;;) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return;
+      reading = file.read(free, 0, chunkBytes, null);
+      yield filled.subarray(0, bytesRead);
+      [filled, free] = [free, filled];
+    }
+  } finally {
+    // Before the file is closed.
+    await reading.catch(() => undefined);
+  }
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -5,6 +5,7 @@ import { isOurs } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { detectFormat, diskFormats, headBytes, padded, type GlanceFormat } from './disk-format.ts';
 import { fileSource } from './disk-source.ts';
+import { download } from './download.ts';
 import { usableImage } from './image-access.ts';
 import type { Inheritance } from './image-body.ts';
 import type { ImageData } from './image-filling.ts';
@@ -92,7 +93,7 @@ export async function preparedImage(
     format: diskFormats.find((one) => one === format) ?? 'raw',
     sizeBytes: size ?? undefined,
     isRepeatable: true,
-    open: (at?: CallOptions) => context.glance.download(id, at),
+    open: async (at?: CallOptions) => download(context, image, at),
   };
   return {
     data: { kind: 'upload', disk },

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
-
 import { ImgkitError, type OperationControl } from '@imgkit/core';
 
 import type { GlanceImage } from '../glance/glance-image.ts';
 import type { CloudContext } from './context.ts';
+import { Digests } from './digests.ts';
 import type { DiskSource } from './disk-source.ts';
+import { transferProgress } from './transfer-progress.ts';
 
 /** What was sent. */
 export interface Sent {
@@ -31,38 +31,42 @@ export async function upload(
   source: DiskSource,
   { signal, progress, digest }: UploadOptions,
 ): Promise<Sent> {
-  const bytes = await source.open({ signal });
   // Older clouds only tell MD5.
   const algorithm = (await context.glance.canHide({ signal })) ? 'sha512' : 'md5';
   const names = digest === undefined ? [algorithm] : [algorithm, 'sha256'];
-  const hashes = names.map((name) => createHash(name));
-  let sizeBytes = 0;
+  let sent: Sent = { sizeBytes: 0, digests: {} };
   let failure: unknown;
   async function* digested(): AsyncGenerator<Uint8Array, void, undefined> {
+    const digests = new Digests(names);
+    const tell = transferProgress(progress, 'uploading the disk', source.sizeBytes);
+    let sizeBytes = 0;
+    const end = async (): Promise<void> => {
+      sent = { sizeBytes, digests: await digests.end() };
+      if (digest !== undefined) checkDigest(`sha256:${sent.digests['sha256']}`, digest);
+    };
     try {
-      for await (const chunk of bytes) {
+      for await (const chunk of await source.open({ signal })) {
         signal.throwIfAborted();
-        for (const hash of hashes) hash.update(chunk);
+        await digests.update(chunk);
         sizeBytes += chunk.length;
+        // Before the cloud has all of it.
+        if (sizeBytes === source.sizeBytes) await end();
         yield chunk;
-        progress(
-          'uploading the disk',
-          source.sizeBytes && Math.min(1, sizeBytes / source.sizeBytes),
-        );
+        tell(sizeBytes);
       }
-      if (digest !== undefined) checkDigest(`sha256:${hashes[1]?.copy().digest('hex')}`, digest);
+      if (sizeBytes !== source.sizeBytes) await end();
     } catch (error) {
       failure = error;
       throw error;
     }
   }
+  const { sizeBytes, isRepeatable } = source;
   try {
-    await context.glance.upload(id, ReadableStream.from(digested()), { signal });
+    await context.glance.upload(id, { sizeBytes, isRepeatable, open: digested }, { signal });
   } catch (error) {
     throw failure ?? error;
   }
-  const digests = hashes.map((hash, index) => [names[index], hash.digest('hex')]);
-  return { sizeBytes, digests: Object.fromEntries(digests) };
+  return sent;
 }
 
 /** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for another digest than was said. */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { statusOf } from '../errors.ts';
 import type { ServiceClient } from '../http/service-client.ts';
+import type { HttpResponse } from '../http/transport.ts';
 
 /** An object, or what objects below a name have in common. */
 export interface SwiftEntry {
@@ -140,12 +141,12 @@ export class Swift {
     await this.#service.done({ ...request, ...options });
   }
 
-  /** Reads an object; `undefined` when there is none. */
+  /** Reads an object, all at once or as it comes; `undefined` when there is none. */
   async get(
     container: string,
     object: string,
-    options?: CallOptions,
-  ): Promise<Response | undefined> {
+    options?: CallOptions & { readonly streamed?: boolean | undefined },
+  ): Promise<HttpResponse | undefined> {
     const headers = { accept: '*/*' };
     const path = pathOf(container, object);
     return ifThere(() => this.#service.send({ method: 'GET', path, headers, ...options }));
