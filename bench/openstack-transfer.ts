@@ -72,10 +72,10 @@ async function work({ authUrl, password, stateDirectory, transfer }: Work): Prom
 }
 
 /** Has a process of ours make a transfer. */
-async function throughImgkit(cloud: OpenStack, work: Work['transfer'], place: string) {
+async function throughImgkit(cloud: OpenStack, transfer: Work['transfer'], place: string) {
   const { identity: authUrl, password } = cloud;
   const stateDirectory = join(place, 'state');
-  const given: Work = { authUrl, password, stateDirectory, transfer: work };
+  const given: Work = { authUrl, password, stateDirectory, transfer };
   const child = fork(import.meta.filename, ['--work', JSON.stringify(given)], {
     execArgv: process.execArgv,
   });

@@ -16,7 +16,7 @@ export interface OpenStack {
   /** What `up` takes from its environment, to start again what was ended. */
   readonly environment: Readonly<Record<string, string>>;
   /** Ends its services and removes its files. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** How an {@link OpenStack} differs from the usual one. */

@@ -41,6 +41,15 @@ function selfSigned(): { readonly cert: string; readonly key: string } | undefin
   return { cert: part('CERTIFICATE'), key: part('PRIVATE KEY') };
 }
 
+async function* many(): AsyncGenerator<Uint8Array> {
+  for (let piece = 0; piece < 2_000; piece += 1) yield Buffer.alloc(65_536);
+}
+
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield Buffer.alloc(10);
+  throw new Error('the disk is gone');
+}
+
 describe('a request', () => {
   it('sends a stream as it comes, and asks for JSON', async () => {
     const url = await serve((request, response) => {
@@ -80,10 +89,7 @@ describe('a request', () => {
     const url = await serve((_, response) => {
       response.writeHead(403, { connection: 'close' }).end('{"message":"not you"}');
     });
-    async function* open(): AsyncGenerator<Uint8Array> {
-      for (let piece = 0; piece < 2_000; piece += 1) yield Buffer.alloc(65_536);
-    }
-    const body = { sizeBytes: 2_000 * 65_536, isRepeatable: false, open };
+    const body = { sizeBytes: 2_000 * 65_536, isRepeatable: false, open: many };
     await expect(send({ method: 'PUT', url, body })).rejects.toMatchObject({
       code: 'PERMISSION_DENIED',
     });
@@ -97,10 +103,6 @@ describe('a request', () => {
     });
     const put = (sizeBytes: number | undefined, open: () => AsyncIterable<Uint8Array>) =>
       send({ method: 'PUT', url, body: { sizeBytes, isRepeatable: false, open } });
-    async function* failing(): AsyncGenerator<Uint8Array> {
-      yield Buffer.alloc(10);
-      throw new Error('the disk is gone');
-    }
     await expect(put(undefined, failing)).rejects.toMatchObject({
       message: expect.stringContaining('the disk is gone'),
     });
