@@ -12,3 +12,4 @@ export type {
 } from './options.ts';
 export { azure } from './plugin.ts';
 export type { AzureSnapshotOptions } from './snapshots.ts';
+export { isAzureSharing, type AzureGallerySharing, type AzureSharing } from './sharing.ts';

@@ -72,8 +72,12 @@ export interface AzureOptions {
   readonly targetRegions?: readonly string[] | undefined;
   /** The publisher in the identifiers of new image definitions; `imgkit` by default. */
   readonly publisher?: string | undefined;
-  /** What a grant reaches: the image's `family` (its definition), the default, or the whole `gallery`. */
-  readonly shareBy?: 'family' | 'gallery' | undefined;
+  /**
+   * How images are shared: by a role at the image's `family` (its definition), the default, or at the whole `gallery`;
+   * with subscriptions and tenants, `direct`, for which the gallery must have been made; or with everybody, as a
+   * `community` gallery.
+   */
+  readonly shareBy?: 'family' | 'gallery' | 'direct' | 'community' | undefined;
   /** Where disk files of this machine are uploaded to. Without it, none can be. */
   readonly storage?: AzureStorageOptions | undefined;
   /**
@@ -143,7 +147,7 @@ export const azureOptions = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9](?:[\w.-]{0,126}[A-Za-z0-9_])?$/, 'must be a publisher')
     .optional(),
-  shareBy: z.enum(['family', 'gallery']).optional(),
+  shareBy: z.enum(['family', 'gallery', 'direct', 'community']).optional(),
   storage: z
     .strictObject({
       account: z.union([

@@ -20,7 +20,7 @@ export interface AzureSettings {
   /** Where new images go, `location` among them. */
   readonly targetRegions: readonly string[];
   readonly publisher: string;
-  readonly shareBy: 'family' | 'gallery';
+  readonly shareBy: 'family' | 'gallery' | 'direct' | 'community';
   readonly maxWaitMs: number;
   /** The subnet of new machines; imgkit's own network where there is none. */
   readonly subnet: string | undefined;

@@ -1,86 +1,73 @@
-import { createHash } from 'node:crypto';
-
 import {
   ImgkitError,
   type CallOptions,
   type Grant,
   type GrantOptions,
   type Principal,
-  type PrincipalKind,
   type Sharing,
   type SharingTraits,
 } from '@imgkit/core';
 
-import type { RoleAssignment } from './client.ts';
 import type { AzureContext } from './context.ts';
-import { invalid } from './image-request.ts';
-import { definitionOf, formatId, type ResourceId } from './resource-id.ts';
-import { readImage, locateVersion } from './versions.ts';
+import { formatId, type ResourceId } from './resource-id.ts';
+import { CommunitySharing } from './sharing/community-sharing.ts';
+import { DirectSharing } from './sharing/direct-sharing.ts';
+import { changeSharing, readProfile } from './sharing/gallery-profile.ts';
+import { RoleGrants } from './sharing/role-grants.ts';
+import type { SharingWay } from './sharing/sharing-way.ts';
+import { locateVersion, readImage } from './versions.ts';
 
-/** Compute Gallery Image Reader: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/compute */
-const imageReader = 'cf7c76d2-98a3-4358-a134-615aa78bf44d';
+/** How the provider's gallery is shared, and what others call it. */
+export interface AzureGallerySharing {
+  /** How it can be shared beside roles; Azure decides that when a gallery is made, for good. */
+  readonly permissions: 'Private' | 'Groups' | 'Community';
+  /** The subscriptions and tenants that it is shared with. */
+  readonly subscriptions: readonly string[];
+  readonly tenants: readonly string[];
+  /** Whether everybody may use it. */
+  readonly open: boolean;
+  /**
+   * What consumers name as the project of its families, `family('web', { project })`: `/sharedGalleries/…` or
+   * `/communityGalleries/…`. Nothing for a gallery that is shared by roles only.
+   */
+  readonly project: string | undefined;
+  /** Whether the last change has come to all regions. */
+  readonly settled: boolean;
+}
 
-type Named = Extract<Principal, { readonly kind: 'user' | 'group' | 'service-account' }>;
-
-/** What Azure calls the kinds of principals. */
-const types: Readonly<Record<Named['kind'], string>> = {
-  user: 'User',
-  group: 'Group',
-  'service-account': 'ServicePrincipal',
-};
-const kinds: Readonly<Record<string, Named['kind']>> = {
-  User: 'user',
-  Group: 'group',
-  ForeignGroup: 'group',
-  ServicePrincipal: 'service-account',
-};
-const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-/**
- * Lets others use images by a role at the image's definition, or at the whole gallery. Principals are told by their
- * object ids in Entra ID. A grant reaches every version of the family, also those that come later.
- */
+/** Lets others use images, in the one of Azure's ways that `azure({ shareBy })` says. */
 export class AzureSharing implements Sharing {
   readonly traits: SharingTraits;
   readonly #context: AzureContext;
+  readonly #way: SharingWay;
 
   constructor(context: AzureContext) {
     this.#context = context;
-    const principals: readonly PrincipalKind[] = ['user', 'group', 'service-account'];
-    this.traits = { unit: context.settings.shareBy, principals, consumerAccepts: false };
+    this.#way = wayOf(context);
+    const { unit, principals, consumerLists } = this.#way;
+    this.traits = { unit, principals, consumerAccepts: false, consumerLists };
   }
 
   async grant(id: string, principals: readonly Principal[], options?: GrantOptions): Promise<void> {
-    const context = this.#context;
-    await context.call('sharing.grant', id, options, async () => {
-      const scope = await this.#scope(id, options);
-      const named = checkPrincipals(principals);
+    const way = this.#way;
+    await this.#context.call('sharing.grant', id, options, async () => {
+      const version = await this.#find(id, options);
+      way.check(principals);
+      const scope = way.scopeOf(version);
       if (options?.allowWider !== true)
         throw new ImgkitError('FAILED_PRECONDITION', `this would share more than ${id}`, {
           resource: scope,
-          hint: `Azure shares by the ${this.traits.unit}: say { allowWider: true } if all of ${scope} is meant.`,
+          hint: `Azure shares by the ${way.unit}: say { allowWider: true } if all of ${scope} is meant, also what comes later.`,
         });
-      for (const { kind, id: principal } of named) {
-        try {
-          await context.client.assign(assignmentOf(scope, principal, types[kind]), options);
-        } catch (error) {
-          // Somebody else gave the same role under a name of his own.
-          if (!ImgkitError.is(error) || error.providerCode !== 'RoleAssignmentExists') throw error;
-        }
-      }
+      await way.grant(version, principals, options);
     });
   }
 
   list(id: string, options?: CallOptions): AsyncIterable<Grant> {
-    const context = this.#context;
-    const reach = this.traits.unit;
-    const grants = (): AsyncIterable<RoleAssignment> => this.#grants(id, options);
-    return context.listing('sharing.list', id, options, async function* shown() {
-      for await (const { principal, principalType } of grants()) {
-        const kind = kinds[principalType];
-        if (kind !== undefined)
-          yield { principal: { kind, id: principal }, reach, state: 'ACTIVE' };
-      }
+    const find = (): Promise<ResourceId> => this.#find(id, options);
+    const way = this.#way;
+    return this.#context.listing('sharing.list', id, options, async function* shown() {
+      yield* way.list(await find(), options);
     });
   }
 
@@ -89,69 +76,75 @@ export class AzureSharing implements Sharing {
     principals: readonly Principal[],
     options?: GrantOptions,
   ): Promise<void> {
+    await this.#context.call('sharing.revoke', id, options, async () => {
+      const version = await this.#find(id, options);
+      this.#way.check(principals);
+      await this.#way.revoke(version, principals, options);
+    });
+  }
+
+  /** Tells how the provider's gallery is shared, and by which name others find it. */
+  async gallery(options?: CallOptions): Promise<AzureGallerySharing> {
     const context = this.#context;
-    await context.call('sharing.revoke', id, options, async () => {
-      await this.#scope(id, options);
-      const taken = new Set(checkPrincipals(principals).map((one) => one.id.toLowerCase()));
-      for await (const assignment of this.#grants(id, options))
-        if (taken.has(assignment.principal.toLowerCase()))
-          await context.client.unassign(assignment, options);
+    return context.call('sharing.gallery', formatId(context.gallery), options, async () => {
+      const {
+        id: _,
+        name,
+        status: __,
+        ...profile
+      } = await readProfile(context, context.gallery, options);
+      const place = { Groups: 'sharedGalleries', Community: 'communityGalleries', Private: '' };
+      const known = name !== undefined && (profile.permissions !== 'Community' || profile.open);
+      const prefix = place[profile.permissions];
+      return { ...profile, project: known && prefix ? `/${prefix}/${name}` : undefined };
     });
   }
 
-  /** Those who have the role at exactly the scope; those above it have it anyway. */
-  async *#grants(id: string, options?: CallOptions): AsyncGenerator<RoleAssignment> {
-    const scope = await this.#scope(id, options);
-    for await (const assignment of this.#context.client.assignments(scope, options)) {
-      const here = assignment.scope.toLowerCase() === scope.toLowerCase();
-      if (here && assignment.role === imageReader) yield assignment;
-    }
+  /**
+   * Ends all sharing of the provider's gallery that isn't by roles. Azure wants that before a gallery is deleted.
+   *
+   * @throws {@link ImgkitError} with `FAILED_PRECONDITION` for a gallery that can only be shared by roles.
+   */
+  async reset(options?: CallOptions): Promise<void> {
+    const { gallery } = this.#context;
+    await this.#context.call('sharing.reset', formatId(gallery), options, async () => {
+      const { permissions } = await readProfile(this.#context, gallery, options);
+      if (permissions === 'Private')
+        throw new ImgkitError('FAILED_PRECONDITION', 'the gallery is shared by roles only', {
+          hint: 'Take the roles back with sharing.revoke.',
+        });
+      await changeSharing(this.#context, gallery, { operationType: 'Reset' }, options);
+    });
   }
 
-  /** Where the role is given, if the image stands. */
-  async #scope(id: string, options?: CallOptions): Promise<string> {
+  /** Where a version is, if it stands. */
+  async #find(id: string, options?: CallOptions): Promise<ResourceId> {
     const { ref } = await readImage(this.#context, id, options);
-    const definition = definitionOf(locateVersion(ref.id));
-    const gallery: ResourceId = {
-      ...definition,
-      type: 'Microsoft.Compute/galleries',
-      names: definition.names.slice(0, 1),
-    };
-    return formatId(this.traits.unit === 'gallery' ? gallery : definition);
+    return locateVersion(ref.id);
   }
 }
 
-/** Those to whom a role can be given: first their kinds, then their ids. */
-function checkPrincipals(principals: readonly Principal[]): readonly Named[] {
-  const named = principals.map((principal) => {
-    if (isNamed(principal)) return principal;
-    throw new ImgkitError('UNSUPPORTED', `a role can't be given to a ${principal.kind} here`, {
-      hint: `Share with one of these: ${Object.keys(types).join(', ')}.`,
-    });
-  });
-  const wrong = named.find(({ id }) => !guid.test(id));
-  if (wrong === undefined) return named;
-  throw invalid(
-    `"${wrong.id}" isn't the object id of a ${wrong.kind}`,
-    'Give its object id in Entra ID, a GUID: az ad user show --id … --query id.',
-  );
+function wayOf(context: AzureContext): SharingWay {
+  const { shareBy } = context.settings;
+  if (shareBy === 'direct') return new DirectSharing(context);
+  if (shareBy === 'community') return new CommunitySharing(context);
+  return new RoleGrants(context, shareBy);
 }
 
-function isNamed(principal: Principal): principal is Named {
-  return Object.hasOwn(types, principal.kind);
-}
-
-/** An assignment whose name follows from what it says: however often it is made, it is one. */
-function assignmentOf(scope: string, principal: string, principalType: string): RoleAssignment {
-  const text = [scope, principal, imageReader].join(' ').toLowerCase();
-  const hex = createHash('sha256').update(`imgkit ${text}`).digest('hex');
-  const name = [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    `8${hex.slice(13, 16)}`, // version 8: a name of one's own making
-    `a${hex.slice(17, 20)}`,
-    hex.slice(20, 32),
-  ].join('-');
-  const id = `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
-  return { id, scope, role: imageReader, principal, principalType };
+/**
+ * Whether a provider's sharing is Azure's, which also tells how the whole gallery is shared.
+ *
+ * @example
+ * ```ts
+ * import type { Provider } from '@imgkit/core';
+ * import { isAzureSharing } from '@imgkit/azure';
+ *
+ * async function publicName({ sharing }: Provider): Promise<string | undefined> {
+ *   if (!isAzureSharing(sharing)) throw new Error('not at Azure');
+ *   return (await sharing.gallery()).project; // '/communityGalleries/acmeimages-…'
+ * }
+ * ```
+ */
+export function isAzureSharing(sharing: unknown): sharing is AzureSharing {
+  return sharing instanceof AzureSharing;
 }

@@ -1,6 +1,8 @@
 import { ImgkitError, type Grant, type Principal, type Provider } from '@imgkit/core';
+import type { JsonObject } from '@imgkit/emulators';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
+import { isAzureSharing } from '../src/index.ts';
 import {
   gallery,
   otherSubscription,
@@ -128,4 +130,134 @@ describe('a grant', () => {
     const error: unknown = await grant?.then(String, (reason: unknown) => reason);
     expect(ImgkitError.is(error, 'INVALID_ARGUMENT') && error.hint).toContain('object id');
   });
+});
+
+/** A gallery of the maker that was made to be shared in some way. */
+function seedGallery(name: string, sharingProfile: JsonObject): void {
+  const properties = { identifier: { uniqueName: `${maker.project}-${name}` }, sharingProfile };
+  const id = gallery.replace(/[^/]+$/, name);
+  cloud.emulator.seed(id, { location: 'eastus', properties });
+}
+
+async function sharingOf(one: Provider) {
+  if (!isAzureSharing(one.sharing)) throw new Error('it is Azure’s');
+  return one.sharing;
+}
+
+describe('sharing directly', () => {
+  it('lets subscriptions and tenants use the whole gallery, without a role', async () => {
+    seedGallery('direct', { permissions: 'Groups' });
+    const [one, other] = await Promise.all(
+      [1, 2].map(() => cloud.provider({ gallery: 'direct', shareBy: 'direct' })),
+    );
+    if (!one || !other) throw new Error('there are two');
+    const { ref } = await one.images.create({ name: 'web-1', family: 'web', version: '1', source });
+    const project = `/sharedGalleries/${maker.project}-direct`;
+    expect(await (await sharingOf(one)).gallery()).toMatchObject({
+      permissions: 'Groups',
+      project,
+    });
+    expect(one.sharing?.traits).toMatchObject({
+      unit: 'gallery',
+      principals: ['project', 'domain'],
+    });
+    const them: Principal = { kind: 'project', id: otherSubscription };
+    const tenant: Principal = { kind: 'domain', id: '20000000-0000-0000-0000-000000000001' };
+    await expect(one.sharing?.grant(ref.id, [them])).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    });
+    expect(await grants(ref.id, one)).toEqual([]);
+    expect(await consumer.publishing?.head?.('web', { project })).toBeUndefined();
+    // Two processes at the same time: neither grant gets lost.
+    await Promise.all([
+      one.sharing?.grant(ref.id, [them], wide),
+      other.sharing?.grant(ref.id, [tenant], wide),
+    ]);
+    await one.sharing?.grant(ref.id, [them], wide);
+    expect(await grants(ref.id, one)).toEqual([
+      { principal: them, reach: 'gallery', state: 'ACTIVE' },
+      { principal: tenant, reach: 'gallery', state: 'ACTIVE' },
+    ]);
+    const head = await consumer.publishing?.head?.('web', { project });
+    expect(head).toMatchObject({ name: 'web-1', version: '1', project });
+    const copy = await consumer.images.create({
+      name: 'copy-direct',
+      source: { kind: 'image', image: { provider: 'azure', id: head?.ref.id ?? '' } },
+    });
+    expect(copy.status).toBe('READY');
+    await one.sharing?.revoke(ref.id, [them], wide);
+    await one.sharing?.revoke(ref.id, [them], wide);
+    expect(await consumer.publishing?.head?.('web', { project })).toBeUndefined();
+    expect(await grants(ref.id, one)).toHaveLength(1);
+    await (await sharingOf(one)).reset();
+    expect(await grants(ref.id, one)).toEqual([]);
+  });
+
+  it('needs GUIDs, and has limits', async () => {
+    seedGallery('crowded', { permissions: 'Groups' });
+    const one = await cloud.provider({ gallery: 'crowded', shareBy: 'direct' });
+    const { ref } = await one.images.create({ name: 'web-1', family: 'web', version: '1', source });
+    const named = one.sharing?.grant(ref.id, [{ kind: 'project', id: 'team-a' }], wide);
+    await expect(named).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const many = Array.from({ length: 31 }, (_, at): Principal => {
+      const id = `${String(at).padStart(8, '0')}-0000-4000-8000-000000000000`;
+      return { kind: 'project', id };
+    });
+    const start = cloud.emulator.requests.length;
+    await expect(one.sharing?.grant(ref.id, many, wide)).rejects.toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+    });
+    expect(cloud.emulator.requests.slice(start).every(({ method }) => method === 'GET')).toBe(true);
+  });
+});
+
+describe('sharing with everybody', () => {
+  const communityGalleryInfo = {
+    publisherUri: 'https://acme.test',
+    publisherContact: 'a@acme.test',
+    eula: 'https://acme.test/eula',
+    publicNamePrefix: 'acmeimages',
+  };
+
+  it('opens the whole gallery under a public name, which is told', async () => {
+    seedGallery('open', { permissions: 'Community', communityGalleryInfo });
+    const one = await cloud.provider({ gallery: 'open', shareBy: 'community' });
+    const { ref } = await one.images.create({ name: 'web-1', family: 'web', version: '1', source });
+    const sharing = await sharingOf(one);
+    expect((await sharing.gallery()).project).toBeUndefined();
+    await expect(sharing.grant(ref.id, [{ kind: 'everyone' }])).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    });
+    await expect(sharing.grant(ref.id, [service], wide)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+    });
+    await sharing.grant(ref.id, [{ kind: 'everyone' }], wide);
+    await sharing.grant(ref.id, [{ kind: 'everyone' }], wide);
+    const { project, open } = await sharing.gallery();
+    expect([open, project]).toEqual([
+      true,
+      expect.stringMatching(/^\/communityGalleries\/acmeimages-/),
+    ]);
+    expect(await grants(ref.id, one)).toEqual([
+      { principal: { kind: 'everyone' }, reach: 'gallery', state: 'ACTIVE' },
+    ]);
+    expect(await consumer.publishing?.head?.('web', { project })).toMatchObject({ name: 'web-1' });
+    await sharing.revoke(ref.id, [{ kind: 'everyone' }], wide);
+    expect(await consumer.publishing?.head?.('web', { project })).toBeUndefined();
+  });
+
+  it.each(['direct', 'community'] as const)(
+    'or %s is refused to a gallery that was not made for it',
+    async (shareBy) => {
+      const one = await cloud.provider({ shareBy });
+      const id = await make();
+      const principal: Principal =
+        shareBy === 'direct' ? { kind: 'project', id: otherSubscription } : { kind: 'everyone' };
+      await expect(one.sharing?.grant(id, [principal], wide)).rejects.toMatchObject({
+        code: 'FAILED_PRECONDITION',
+        message: expect.stringContaining("can't be changed afterwards"),
+        hint: expect.stringContaining('az sig create'),
+      });
+    },
+  );
 });

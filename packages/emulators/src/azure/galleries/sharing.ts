@@ -79,6 +79,8 @@ export const share: Handler = (call) => {
       'Conflict',
       `The sharing operation '${operation}' is not possible on the gallery '${gallery.id}', whose permissions are '${permissions}'.`,
     );
+  if (textOf(objectOf(propertiesOf(gallery), 'sharingStatus'), 'aggregatedState') === 'InProgress')
+    throw conflict(`Another change of the sharing of '${gallery.id}' is going on.`);
   const changed = permissions === 'Groups' ? withGroups(call, gallery) : opened(call, gallery);
   const location = textOf(gallery.resource, 'location') ?? '';
   const status = (state: string): JsonObject => ({
