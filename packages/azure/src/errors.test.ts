@@ -52,6 +52,27 @@ describe('an error of Azure', () => {
     });
   });
 
+  it('of a call too many says what was counted, if that can be read', () => {
+    const policy = {
+      operationGroup: 'PutVM3Min',
+      allowedRequestCount: 240,
+      measuredRequestCount: 241,
+    };
+    const inner = { code: 'TooManyRequests', target: 'PutVM', message: JSON.stringify(policy) };
+    expect(apiError(restError(429, 'OperationNotAllowed', 'x', [inner])).data).toEqual({
+      rate: { group: 'PutVM3Min', allowed: 240, measured: 241 },
+    });
+    const other = { ...inner, message: 'too many' };
+    expect(apiError(restError(429, 'OperationNotAllowed', 'x', [other])).data).toEqual({
+      rate: { group: 'PutVM' },
+    });
+    for (const unread of [[], [{}], [{ message: '[' }], [{ message: '7' }]])
+      expect(apiError(restError(429, 'TooManyRequests', 'x', unread))).toMatchObject({
+        code: 'RATE_LIMITED',
+        retryAfterMs: 17_000,
+      });
+  });
+
   it('is told by its message where Azure has no code for it', () => {
     const full =
       'Operation could not be completed as it results in exceeding approved Total Regional Cores quota.';

@@ -1,6 +1,6 @@
 import { ImgkitError, type ErrorCode, type ErrorDetails } from '@imgkit/core';
 
-import { isWireObject, object, objects, text, type WireObject } from './api/wire.ts';
+import { isWireObject, number, object, objects, text, type WireObject } from './api/wire.ts';
 
 /** What an error of Azure says, however the SDK wrapped it. */
 interface ApiFailure {
@@ -13,6 +13,8 @@ interface ApiFailure {
   readonly message: string;
   readonly requestId: string | undefined;
   readonly retryAfterMs: number | undefined;
+  /** Of a call too many: what Azure counted, and how many it allows. */
+  readonly rate: WireObject | undefined;
 }
 
 interface Verdict {
@@ -148,7 +150,32 @@ function readFailure(error: unknown): ApiFailure {
     message,
     requestId: header(error, 'x-ms-request-id'),
     retryAfterMs: Number.isNaN(retryAfter) ? undefined : retryAfter * 1000,
+    rate: status === 429 ? rateOf(objects(said, 'details')) : undefined,
   };
+}
+
+/**
+ * What Azure says of its counting when it refuses a call: a JSON text in one of the details. Nothing that can't be read
+ * may hide the refusal itself.
+ */
+function rateOf(details: readonly WireObject[]): WireObject | undefined {
+  for (const detail of details) {
+    const said = parsed(text(detail, 'message'));
+    const [group, allowed] = [text(said, 'operationGroup'), number(said, 'allowedRequestCount')];
+    const measured = number(said, 'measuredRequestCount');
+    if (group !== undefined || allowed !== undefined) return { group, allowed, measured };
+  }
+  const target = details.map((detail) => text(detail, 'target')).find(Boolean);
+  return target === undefined ? undefined : { group: target };
+}
+
+function parsed(message: string | undefined): WireObject | undefined {
+  try {
+    const value: unknown = JSON.parse(message ?? '');
+    return isWireObject(value) ? value : undefined;
+  } catch {
+    return undefined; // a message for people
+  }
 }
 
 /** Converts what the SDK threw; an imgkit error stays as it is. */
@@ -162,6 +189,7 @@ export function apiError(error: unknown, details: ErrorDetails = {}): ImgkitErro
     providerCode: failure.code ?? (status === undefined ? undefined : String(status)),
     requestId: failure.requestId,
     retryAfterMs: failure.retryAfterMs,
+    ...(failure.rate === undefined ? {} : { data: { rate: failure.rate } }),
     cause: error,
     ...details,
   });

@@ -58,8 +58,11 @@ export const partNames = [
 export type AzureParts = Pick<ProviderParts, (typeof partNames)[number]>;
 
 /** Azure's own client. Nothing of it is loaded yet. */
-export function createClient(settings: AzureSettings, { retrier }: AzureSurroundings): AzureClient {
-  return new SdkAzureClient(settings, retrier);
+export function createClient(
+  settings: AzureSettings,
+  surroundings: AzureSurroundings,
+): AzureClient {
+  return new SdkAzureClient(settings, surroundings);
 }
 
 /** Puts one provider together. Nothing is called yet. */

@@ -87,7 +87,7 @@ describe('an answer that gets lost', () => {
     const provider = await cloud.provider();
     const slept: number[] = [];
     const clock = {
-      now: () => Date.now(),
+      now: () => Date.now() + slept.reduce((sum, ms) => sum + ms, 0),
       sleep: (ms: number) => {
         slept.push(ms);
         return Promise.resolve();

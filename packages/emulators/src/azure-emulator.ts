@@ -8,7 +8,7 @@ import { createArmApi } from './azure/arm-api.ts';
 import { merged } from './azure/call.ts';
 import { marketplaceKey, type EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
 import { createConsoleApi, isConsolePath } from './azure/machines/boot-diagnostics.ts';
-import { createRateCounter, type AzureRate } from './azure/rates.ts';
+import { createRateCounter, type AzureBudget, type AzureRate } from './azure/rates.ts';
 import { idKey } from './azure/resource-id.ts';
 import { upgradeAutomatically } from './azure/scale-sets/scale-sets.ts';
 import { newResource, Resources, type World } from './azure/state.ts';
@@ -56,6 +56,8 @@ export interface AzureEmulatorOptions {
    * fixed VHD of a page blob is refused. Without it, there are only those of `addBlob`.
    */
   readonly blobs?: EmulatedBlobs | undefined;
+  /** Other numbers of calls than Azure's that a subscription has at the beginning; the hour gives as many as Azure's. */
+  readonly subscriptionCalls?: Partial<AzureBudget> | undefined;
   /** Its time; this machine's by default. */
   readonly clock?: EmulatorClock | undefined;
 }
@@ -167,7 +169,7 @@ export async function startAzureEmulator(
     tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
     storage,
     contents: storage && new DiskContents(storage),
-    rates: createRateCounter(clock, options.rates),
+    rates: createRateCounter(clock, options.rates, options.subscriptionCalls),
     unhealthy: new Set(),
     watchers: new Set(),
     hardware: undefined,

@@ -1,5 +1,5 @@
 export type { EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
-export type { AzureRate } from './azure/rates.ts';
+export type { AzureBudget, AzureRate } from './azure/rates.ts';
 export type { EmulatedBlobs } from './azure/storage/blob-account.ts';
 export {
   startAzureEmulator,

@@ -1,4 +1,11 @@
-import { ImgkitError, throwIfAborted, type CallOptions, type Retrier } from '@imgkit/core';
+import {
+  ImgkitError,
+  throwIfAborted,
+  type CallOptions,
+  type Clock,
+  type Logger,
+  type Retrier,
+} from '@imgkit/core';
 
 import type {
   AzureClient,
@@ -13,6 +20,7 @@ import type {
 import { apiError, operationError } from '../errors.ts';
 import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
 import type { AzureSettings } from '../settings.ts';
+import { Pace } from '../throttle/pace.ts';
 import { SdkClients } from './sdk-clients.ts';
 import { sendRaw } from './raw-calls.ts';
 import { actions, groups, views, type SdkAction } from './sdk-groups.ts';
@@ -33,15 +41,24 @@ import { isWireObject, object, text, type WireObject } from './wire.ts';
 const anyVersion =
   '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0';
 
+/** What the client works with. */
+export interface SdkAzureClientParts {
+  readonly retrier: Retrier;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /** {@link AzureClient} over Azure's own SDK: one client of it for each subscription. */
 export class SdkAzureClient implements AzureClient {
   readonly #endpoint: string;
+  readonly #pace: Pace;
   readonly #clients: SdkClients;
   readonly #retrier: Retrier;
 
-  constructor(settings: AzureSettings, retrier: Retrier) {
+  constructor(settings: AzureSettings, { retrier, clock, logger }: SdkAzureClientParts) {
     this.#endpoint = settings.endpoint;
-    this.#clients = new SdkClients(settings);
+    this.#pace = new Pace({ clock, logger });
+    this.#clients = new SdkClients(settings, this.#pace);
     this.#retrier = retrier;
   }
 
@@ -296,7 +313,7 @@ export class SdkAzureClient implements AzureClient {
     const once = async (): Promise<T> => {
       throwIfAborted(signal);
       try {
-        return await call();
+        return await this.#pace.run(signal, call);
       } catch (error) {
         throwIfAborted(signal);
         throw apiError(error);

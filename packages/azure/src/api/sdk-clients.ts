@@ -1,6 +1,7 @@
 import type { AzureTokenSource } from '../options.ts';
 import type { AzureSettings } from '../settings.ts';
 import { createTokenSource, tokenFor } from './credentials.ts';
+import type { Pace } from '../throttle/pace.ts';
 import { OperationBodies } from './operation-bodies.ts';
 import { loadRaw, type RawClient } from './raw-calls.ts';
 import { loadAuthorization, loadCompute, type SdkClient } from './sdk.ts';
@@ -10,13 +11,16 @@ export class SdkClients {
   /** What operations have ended with. */
   readonly bodies = new OperationBodies();
   readonly #settings: AzureSettings;
+  readonly #pace: Pace;
   readonly #compute = new Map<string, Promise<SdkClient>>();
   readonly #raw = new Map<string, Promise<RawClient>>();
   readonly #authorization = new Map<string, Promise<SdkClient>>();
   #source: Promise<AzureTokenSource | undefined> | undefined;
 
-  constructor(settings: AzureSettings) {
+  /** @param pace - How fast calls may be made. */
+  constructor(settings: AzureSettings, pace: Pace) {
     this.#settings = settings;
+    this.#pace = pace;
   }
 
   /** The client of Compute for a subscription. */
@@ -74,7 +78,10 @@ export class SdkClients {
         allowInsecureConnection: !this.#secure,
         retryOptions: { maxRetries: 0 },
         userAgentOptions: { userAgentPrefix: 'imgkit' },
-        additionalPolicies: [{ policy: this.bodies.policy, position: 'perRetry' }],
+        additionalPolicies: [this.#pace.policy, this.bodies.policy].map((policy) => ({
+          policy,
+          position: 'perRetry',
+        })),
       },
     };
   }

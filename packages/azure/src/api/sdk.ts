@@ -5,11 +5,14 @@ import { isWireObject, type WireObject } from './wire.ts';
 /** A request as the SDK sends it, as far as it is used. */
 interface PipelineRequest {
   readonly url: string;
+  readonly method: string;
   readonly headers: { set(name: string, value: string): void };
 }
 
 /** An answer as the SDK gets it, as far as it is used. */
 interface PipelineResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | undefined };
   readonly bodyAsText?: string | null | undefined;
 }
 

@@ -102,7 +102,10 @@ async function carryOut(
     );
   }
   permit(world, caller, route.action, path);
-  const headers = world.rates.count(subscription, route.rate);
+  const headers = {
+    ...world.rates.countAll(subscription, route.method),
+    ...world.rates.count(subscription, route.rate),
+  };
   const origin = `http://${request.headers.host ?? 'localhost'}`;
   if (world.storage !== undefined) await lookAtBlobs(world.storage, world.blobs, body);
   const answer = route.handler(

@@ -26,6 +26,16 @@ const seen: Readonly<Record<string, AzureRate>> = {
 
 const minute = 60_000;
 
+/** How many calls of a kind a subscription has: at most so many, and so many more each hour. */
+export interface AzureBudget {
+  readonly reads: number;
+  readonly writes: number;
+  readonly deletes: number;
+}
+
+/** https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling */
+const documented: AzureBudget = { reads: 12_000, writes: 1_200, deletes: 15_000 };
+
 /** Counts the calls of each subscription. */
 export interface RateCounter {
   /**
@@ -35,15 +45,38 @@ export interface RateCounter {
    * @throws {@link ArmError} 429 when it is too many.
    */
   count(subscription: string, group: string | undefined): Readonly<Record<string, string>>;
+  /** Counts a call of a subscription by its method, in the same way. */
+  countAll(subscription: string, method: string): Readonly<Record<string, string>>;
 }
 
 /** Makes a counter with limits other than those of Azure for some kinds of calls. */
 export function createRateCounter(
   clock: EmulatorClock,
   limits: Readonly<Record<string, AzureRate>> = {},
+  budget: Partial<AzureBudget> = {},
 ): RateCounter {
   const calls = new Map<string, number[]>();
+  const buckets = new Map<string, { left: number; at: number }>();
   return {
+    countAll(subscription, method) {
+      const kind = method === 'GET' ? 'reads' : method === 'DELETE' ? 'deletes' : 'writes';
+      const most = budget[kind] ?? documented[kind];
+      const key = `${subscription.toLowerCase()}/${kind}`;
+      const now = clock.now();
+      const { left, at } = buckets.get(key) ?? { left: most, at: now };
+      const filled = Math.min(most, left + ((now - at) * documented[kind]) / (60 * minute));
+      if (filled < 1)
+        throw new ArmError(
+          429,
+          'SubscriptionRequestsThrottled',
+          `Number of requests for subscription '${subscription}' and operation '${kind}' exceeded the backend storage limit. Please try again after '1' minutes.`,
+          { headers: { 'retry-after': '60' } },
+        );
+      buckets.set(key, { left: filled - 1, at: now });
+      return {
+        [`x-ms-ratelimit-remaining-subscription-${kind}`]: String(Math.floor(filled - 1)),
+      };
+    },
     count(subscription, group) {
       const rate = group === undefined ? undefined : (limits[group] ?? seen[group]);
       if (group === undefined || rate === undefined) return {};
