@@ -45,7 +45,9 @@ describe('many changes', () => {
       // As the plan of core does: some at a time.
       while (ids.length > 0)
         await Promise.all(
-          ids.splice(0, 6).map((id) => provider.deprecation?.set(id, { state: 'DEPRECATED' })),
+          ids
+            .splice(0, 6)
+            .map(async (id) => provider.deprecation?.set(id, { state: 'DEPRECATED' })),
         );
       expect(refused(cloud)).toBe(0);
       expect((await provider.images.get(idOf(59))).deprecation.state).toBe('DEPRECATED');
@@ -99,6 +101,23 @@ describe('the calls of a subscription', () => {
       expect(cloud.emulator.requests.length).toBeGreaterThan(110);
       expect(refused(cloud)).toBe(0);
       expect(clock.now() - start).toBeGreaterThan(10_000);
+    });
+  });
+});
+
+describe('the limits', () => {
+  it('are documented, and Azure tells how much of some is used', async () => {
+    await withSharedTime({}, async (_, { limits, disks }) => {
+      await disks?.create({ name: 'data', sizeBytes: 2 ** 30 });
+      const quotas = await limits?.quotas();
+      expect(quotas).toContainEqual({
+        name: 'StandardSSDDiskCount',
+        limit: 50_000,
+        used: 1,
+        unit: 'resources',
+      });
+      const calls = limits?.documented.find(({ name }) => name.endsWith(': PostShareGallery'));
+      expect(calls).toMatchObject({ value: 10, perMs: 180_000 });
     });
   });
 });

@@ -95,7 +95,7 @@ export function galleryOf(version: ResourceId): ResourceId {
 }
 
 /** Those who have the role at exactly the scope; those above it have it anyway. */
-export async function* readersAt(
+async function* readersAt(
   { client }: AzureContext,
   scope: string,
   options?: CallOptions,
@@ -105,7 +105,7 @@ export async function* readersAt(
 }
 
 /** Gives a role; who has it, keeps it. */
-export async function giveRole(
+async function giveRole(
   { client }: AzureContext,
   assignment: RoleAssignment,
   options?: CallOptions,
@@ -139,11 +139,7 @@ function isNamed(principal: Principal): principal is Named {
 }
 
 /** An assignment whose name follows from what it says: however often it is made, it is one. */
-export function assignmentOf(
-  scope: string,
-  principal: string,
-  principalType: string,
-): RoleAssignment {
+function assignmentOf(scope: string, principal: string, principalType: string): RoleAssignment {
   const text = [scope, principal, imageReader].join(' ').toLowerCase();
   const hex = createHash('sha256').update(`imgkit ${text}`).digest('hex');
   const name = [

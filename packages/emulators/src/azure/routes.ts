@@ -1,3 +1,4 @@
+import { computeUsageRoutes } from './compute-usage/routes.ts';
 import { diskRoutes } from './disks/routes.ts';
 import { galleryRoutes } from './galleries/routes.ts';
 import { managedImageRoutes } from './managed-images/routes.ts';
@@ -16,6 +17,7 @@ export const routes: readonly Route[] = [
   ...managedImageRoutes,
   ...diskRoutes,
   ...marketplaceRoutes,
+  ...computeUsageRoutes,
   ...publicGalleryRoutes,
   ...scaleSetRoutes,
   ...machineRoutes,
