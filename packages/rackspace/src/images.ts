@@ -13,7 +13,8 @@ import {
 import { z } from 'zod';
 
 import type { ImageSchedules } from './classic/image-schedules.ts';
-import { labelProperty, properties, toImage, toLabels } from './mapping.ts';
+import { notFound } from './errors.ts';
+import { labelProperty, properties, recordKind, toImage, toLabels } from './mapping.ts';
 import { captureServer } from './resources/capture.ts';
 import type { CloudContext } from './resources/context.ts';
 import { diskFormats } from './resources/disk-format.ts';
@@ -70,9 +71,11 @@ export class RackspaceImages implements Images {
 
   async get(id: string, options?: CallOptions): Promise<Image> {
     const context = this.#context;
-    return context.call('images.get', id, options, async () =>
-      toImage(await visibleImage(context, id, options), context),
-    );
+    return context.call('images.get', id, options, async () => {
+      const image = await visibleImage(context, id, options);
+      if (recordKind(image) !== undefined) throw notFound('image', id);
+      return toImage(image, context);
+    });
   }
 
   list(filter: ImageFilter = {}, options?: CallOptions): AsyncIterable<Image> {
@@ -128,7 +131,14 @@ export class RackspaceImages implements Images {
     return context.operation('images.delete', id, options, async (control) => {
       control.accepted(`images.delete ${id}`);
       const image = await findImage(context, id, control);
-      if (image !== undefined) await deleteImage(context, image, control);
+      if (image === undefined) return;
+      const kind = recordKind(image);
+      if (kind !== undefined)
+        throw new ImgkitError('FAILED_PRECONDITION', `"${id}" is the record of a ${kind}`, {
+          resource: id,
+          hint: 'Delete that: its parts go with it.',
+        });
+      await deleteImage(context, image, control);
     });
   }
 

@@ -44,6 +44,8 @@ export const properties = {
   key: 'imgkit:key',
   /** The size of the disk, in bytes, where the cloud doesn't tell it. */
   diskSize: 'imgkit:disk-size',
+  /** What a record is of that is kept where images are, and is none: `machine-image`, `fleet`. */
+  kind: 'imgkit:kind',
   /** Known to the dashboards too. */
   description: 'description',
   architecture: 'architecture',
@@ -83,6 +85,15 @@ function withoutInherited(image: GlanceImage): GlanceImage {
   const { id, status, created_at, ...others } = image;
   const own = Object.entries(others).filter(([name]) => !isOurs(name));
   return { id, status, created_at, ...Object.fromEntries(own) };
+}
+
+/** What is kept where images are, and is none. */
+export type RecordKind = 'machine-image' | 'fleet';
+
+/** What a record is of; nothing for an image. */
+export function recordKind(image: GlanceImage): RecordKind | undefined {
+  const kind = hasInherited(image) ? undefined : propertyOf(image, properties.kind);
+  return kind === 'machine-image' || kind === 'fleet' ? kind : undefined;
 }
 
 /** Where an image is shown. */

@@ -12,6 +12,7 @@ import { located } from './errors.ts';
 import { RackspaceImages } from './images.ts';
 import { RackspaceInstances } from './instances.ts';
 import { RackspaceLimits } from './limits.ts';
+import { RackspaceMachineImages } from './machine-images.ts';
 import type { RackspaceOptions } from './options.ts';
 import { RackspacePublishing } from './publishing.ts';
 import { CloudContext } from './resources/context.ts';
@@ -25,6 +26,7 @@ export const capabilities = [
   'deprecation',
   'publishing',
   'sharing',
+  'machineImages',
   'snapshots',
   'disks',
   'instances',
@@ -67,8 +69,10 @@ export async function createParts(
     const volumes = (await client.offers('block-storage'))
       ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
       : undefined;
+    const machineImages = new RackspaceMachineImages(context, volumes !== undefined);
     return {
       images,
+      machineImages,
       ...volumes,
       instances,
       deprecation: new RackspaceDeprecation(context),
@@ -79,6 +83,7 @@ export async function createParts(
       limits: new RackspaceLimits(context, settings.identityVersion === '2.0'),
       owned: ownedResources(provider, {
         instance: instances,
+        'machine-image': machineImages,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
         image: imagesAndImports(context, images, imports),
       }),

@@ -56,6 +56,16 @@ export class Cinder {
     return (await this.#service.json(request, schema)).volume;
   }
 
+  /** Sets entries of a volume's metadata; the others stay. */
+  async setVolumeMetadata(
+    id: string,
+    metadata: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<void> {
+    const path = `${pathOf('volumes', id)}/metadata`;
+    await this.#service.done({ method: 'POST', path, json: { metadata }, safe: true, ...options });
+  }
+
   async deleteVolume(id: string, options?: CallOptions): Promise<void> {
     await this.#service.done({ method: 'DELETE', path: pathOf('volumes', id), ...options });
   }

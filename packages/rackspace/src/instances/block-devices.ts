@@ -33,7 +33,7 @@ export async function blockDevices(
 }
 
 /** With other devices beside it, the disk that is made of the image has to be named too. */
-function localDisk(boot: MachineTemplate['boot']): BlockDevice {
+export function localDisk(boot: MachineTemplate['boot']): BlockDevice {
   return {
     source_type: 'image',
     uuid: boot.kind === 'image' ? boot.image.id : undefined,

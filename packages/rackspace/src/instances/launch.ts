@@ -16,15 +16,20 @@ import { connectServer } from './floating-address.ts';
 import { isGone } from './instance-view.ts';
 import { launchDigest, withKeyPair } from './key-pair.ts';
 import { readServerMetadata, toServerMetadata } from './server-metadata.ts';
-import { checkTemplate, planServer } from './server-plan.ts';
+import { checkTemplate, planServer, type Planner } from './server-plan.ts';
 import { awaitServer, removeServer } from './server-state.ts';
 import { removeInstance } from './removal.ts';
 
-/** Launches a server, once for a key, and waits until it runs and has its addresses. */
+/**
+ * Launches a server, once for a key, and waits until it runs and has its addresses.
+ *
+ * @param plan - Looks up what it is made with.
+ */
 export async function launchServer(
   context: CloudContext,
   request: LaunchRequest,
   control: OperationControl,
+  plan: Planner = planServer,
 ): Promise<NovaServer> {
   const { name, idempotencyKey, hostKey } = request;
   checkName('instance', name);
@@ -33,7 +38,7 @@ export async function launchServer(
   checkTemplate(request);
   const digest = launchDigest(context.project, idempotencyKey ?? randomUUID());
   const { id, isNew } = await context.locks.alone(`server name ${name}`, () =>
-    claim(context, request, digest, control.signal),
+    claim(context, request, plan, digest, control.signal),
   );
   control.accepted(`instances.launch ${id}`);
   control.progress('the cloud builds the server');
@@ -61,13 +66,14 @@ export async function runningServer(
 async function claim(
   context: CloudContext,
   request: LaunchRequest,
+  plan: Planner,
   digest: string,
   signal: AbortSignal,
 ): Promise<{ readonly id: string; readonly isNew: boolean }> {
   const { name } = request;
   const known = await standing(context, name, digest, signal);
   if (known !== undefined) return { id: known, isNew: false };
-  const id = await create(context, request, digest, signal);
+  const id = await create(context, request, plan, digest, signal);
   try {
     // Names aren't unique in Nova, and nothing else keeps two from being made at the same time: the older one stays.
     const [first] = await serversNamed(context, name, { signal });
@@ -104,11 +110,12 @@ async function standing(
 async function create(
   context: CloudContext,
   request: LaunchRequest,
+  planner: Planner,
   digest: string,
   signal: AbortSignal,
 ): Promise<string> {
   const { name, labels = {}, metadata = {}, ports, authorizedKeys = [], hostKey } = request;
-  const plan = await planServer(context, request, hostKey, { signal });
+  const plan = await planner(context, request, hostKey, { signal });
   const notes = { labels, metadata, key: digest, ports, floatingNetwork: plan.floatingNetwork };
   const key = authorizedKeys.find(({ user }) => user === 'root') ?? authorizedKeys[0];
   const pair = key && { publicKey: key.publicKey, labels, digest };
@@ -116,7 +123,12 @@ async function create(
     context,
     pair,
     async (keyName) => {
-      const server = { ...plan.server, name, key_name: keyName, metadata: toServerMetadata(notes) };
+      const server = {
+        ...plan.server,
+        name,
+        key_name: keyName ?? plan.server.key_name,
+        metadata: { ...toServerMetadata(notes), ...plan.notes },
+      };
       try {
         return await context.nova.create(server, { signal });
       } catch (error) {

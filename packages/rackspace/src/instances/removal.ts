@@ -1,6 +1,7 @@
 import type { CallOptions } from '@imgkit/core';
 
 import type { CloudContext } from '../resources/context.ts';
+import { markLeft } from '../machine-images/set-removal.ts';
 import { addressesOf, removeAddress } from './floating-address.ts';
 import { removeKeyPair } from './key-pair.ts';
 import { labelsOfName } from './ownership.ts';
@@ -14,6 +15,7 @@ export async function removeInstance(
 ): Promise<void> {
   const server = await findServer(context, id, { signal });
   if (server === undefined) return;
+  await markLeft(context, server, { signal });
   const addresses = await addressesOf(context, server, { signal });
   await removeServer(context, id, { signal });
   for (const address of addresses) await removeAddress(context, address.id, { signal });

@@ -22,10 +22,20 @@ const maxUserData = 65_535;
 
 /** What servers of a template are made with, looked up and checked; nothing is made yet. */
 export interface ServerPlan {
-  readonly server: Omit<NewServer, 'name' | 'key_name' | 'metadata'>;
+  readonly server: Omit<NewServer, 'name' | 'metadata'>;
+  /** Entries of its metadata that are imgkit's own. */
+  readonly notes?: Readonly<Record<string, string>> | undefined;
   /** The id of the network of which each gets a floating address. */
   readonly floatingNetwork?: string | undefined;
 }
+
+/** Looks up what a server is made with. */
+export type Planner = (
+  context: CloudContext,
+  template: MachineTemplate,
+  hostKey: HostKey | undefined,
+  options: CallOptions,
+) => Promise<ServerPlan>;
 
 /** @throws `INVALID_ARGUMENT` for what can be told from a template alone. */
 export function checkTemplate(template: MachineTemplate): MachineOptions {

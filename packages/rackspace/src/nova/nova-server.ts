@@ -47,6 +47,14 @@ export const novaServer = z.looseObject({
     )
     .optional(),
   key_name: z.string().nullish(),
+  /** An empty text when it has none. */
+  config_drive: z.string().optional(),
+  security_groups: z.array(z.looseObject({ name: z.string() })).optional(),
+  'OS-EXT-AZ:availability_zone': z.string().nullish(),
+  /** In Base64; most clouds show it to administrators alone. */
+  'OS-EXT-SRV-ATTR:user_data': z.string().nullish(),
+  /** The server groups it is in, since 2.71. */
+  server_groups: z.array(z.string()).optional(),
   'OS-EXT-STS:task_state': z.string().nullish(),
   'os-extended-volumes:volumes_attached': z
     .array(z.looseObject({ id: z.string(), delete_on_termination: z.boolean().optional() }))
@@ -72,6 +80,8 @@ export interface NewServer {
   readonly config_drive?: boolean | undefined;
   readonly security_groups?: readonly { readonly name: string }[] | undefined;
   readonly availability_zone?: string | undefined;
+  /** What the scheduler shall heed, beside the server itself. */
+  readonly hints?: Readonly<Record<string, string>> | undefined;
   readonly block_device_mapping_v2?: readonly Readonly<Record<string, unknown>>[] | undefined;
 }
 

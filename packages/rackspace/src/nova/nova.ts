@@ -20,6 +20,8 @@ import {
 const tellsFlavor: Version = [2, 47];
 /** Networks may be named by a word, and have to be said. */
 const namesNetworks: Version = [2, 37];
+/** A server tells its groups. */
+const tellsGroups: Version = [2, 71];
 /** Making an image tells its id. */
 const tellsImage: Version = [2, 45];
 
@@ -28,6 +30,7 @@ export type PlainAction =
   | 'os-start'
   | 'os-stop'
   | 'resume'
+  | 'pause'
   | 'unpause'
   | 'unshelve'
   | 'confirmResize';
@@ -55,6 +58,46 @@ export class Nova {
     return (await this.#service.json(request, schema)).server;
   }
 
+  /** A server with all that the user may see of it. */
+  async details(id: string, options?: CallOptions): Promise<NovaServer> {
+    if (!(await this.#service.understands(tellsGroups, options))) return this.get(id, options);
+    const schema = z.object({ server: novaServer });
+    const headers = microversion(tellsGroups);
+    const request = { method: 'GET', path: serverPath(id), headers, ...options } as const;
+    return (await this.#service.json(request, schema)).server;
+  }
+
+  /** The networks a server is connected to, in their order. */
+  async networksOf(id: string, options?: CallOptions): Promise<readonly string[]> {
+    const schema = z.object({
+      interfaceAttachments: z.array(z.looseObject({ net_id: z.string() })),
+    });
+    const path = `${serverPath(id)}/os-interface`;
+    const answer = await this.#service.json({ method: 'GET', path, ...options }, schema);
+    return answer.interfaceAttachments.map((one) => one.net_id);
+  }
+
+  /** The devices as which a server has its volumes, by the volumes' ids. */
+  async devicesOf(id: string, options?: CallOptions): Promise<ReadonlyMap<string, string>> {
+    const one = z.looseObject({ volumeId: z.string(), device: z.string().nullish() });
+    const schema = z.object({ volumeAttachments: z.array(one) });
+    const path = `${serverPath(id)}/os-volume_attachments`;
+    const answer = await this.#service.json({ method: 'GET', path, ...options }, schema);
+    return new Map(answer.volumeAttachments.map((each) => [each.volumeId, each.device ?? '']));
+  }
+
+  /** Whether there is a server group. */
+  async hasServerGroup(id: string, options?: CallOptions): Promise<boolean> {
+    const path = `/os-server-groups/${encodeURIComponent(id)}`;
+    try {
+      await this.#service.done({ method: 'GET', path, ...options });
+      return true;
+    } catch (error) {
+      if (ImgkitError.is(error, 'NOT_FOUND')) return false;
+      throw error;
+    }
+  }
+
   /** Lists servers of the project, page by page. */
   async *list(
     filter: Readonly<Record<string, string>>,
@@ -79,7 +122,7 @@ export class Nova {
    * Starts the making of a server; gives its id. The cloud makes up a password for it, which nobody is told.
    * Made once: what was lost has to be looked for.
    */
-  async create({ networks, ...rest }: NewServer, options?: CallOptions): Promise<string> {
+  async create({ networks, hints, ...rest }: NewServer, options?: CallOptions): Promise<string> {
     const mustName = await this.#service.understands(namesNetworks, options);
     // Before 2.37 no word is understood; no network was asked for by an empty list, and any by saying nothing.
     const connected = mustName
@@ -93,7 +136,7 @@ export class Nova {
       {
         method: 'POST',
         path: '/servers',
-        json: { server: { ...rest, networks: connected } },
+        json: { server: { ...rest, networks: connected }, 'os:scheduler_hints': hints },
         headers: mustName ? microversion(namesNetworks) : {},
         ...options,
       },

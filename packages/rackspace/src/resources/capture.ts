@@ -49,7 +49,7 @@ export async function captureServer(
   control.accepted(`images.create ${id}`);
   control.progress('the cloud copies the disk');
   try {
-    await arrived(context, id, request.source.instance, signal);
+    await awaitCapture(context, id, request.source.instance, signal);
     const image = await cleaned(context, id, request, key, signal);
     return toImage(await finishImage(context, image, control), context);
   } catch (error) {
@@ -139,8 +139,8 @@ async function firstMetadata(
   return metadata;
 }
 
-/** Waits until the image has its data, and the server is free again. */
-async function arrived(
+/** Waits until the image of a server has its data, and the server is free again. */
+export async function awaitCapture(
   context: CloudContext,
   id: string,
   instance: string,

@@ -17,6 +17,22 @@ export async function deleteImage(
   image: GlanceImage,
   { signal }: CallOptions = {},
 ): Promise<void> {
+  checkDeletable(context, image);
+  const { id } = image;
+  try {
+    await removeImage(context, id, { signal });
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    throw new ImgkitError('IN_USE', `the cloud doesn't delete image "${id}": it is in use`, {
+      resource: id,
+      hint: 'Delete what was made of it first.',
+      cause: error,
+    });
+  }
+}
+
+/** @throws `PERMISSION_DENIED` for another project's image, `FAILED_PRECONDITION` for a protected or a scheduled one. */
+export function checkDeletable(context: CloudContext, image: GlanceImage): void {
   const { id, owner, protected: isProtected } = image;
   if (owner !== context.project)
     throw new ImgkitError('PERMISSION_DENIED', `image "${id}" belongs to project ${owner}`, {
@@ -33,16 +49,6 @@ export async function deleteImage(
       resource: id,
       hint: 'The schedule deletes it when it has newer ones; sooner, the cloud’s own tools do.',
     });
-  try {
-    await removeImage(context, id, { signal });
-  } catch (error) {
-    if (statusOf(error) !== 409) throw error;
-    throw new ImgkitError('IN_USE', `the cloud doesn't delete image "${id}": it is in use`, {
-      resource: id,
-      hint: 'Delete what was made of it first.',
-      cause: error,
-    });
-  }
 }
 
 /** Deletes an image; one that is gone, or that an earlier try has half deleted, is a success. */

@@ -2,18 +2,23 @@ import type { CallOptions, Image, ImageFilter } from '@imgkit/core';
 
 import { statusOf } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
-import { labelProperty, properties, toImage } from '../mapping.ts';
+import { labelProperty, properties, recordKind, toImage, type RecordKind } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { hasLabels, invalid } from './rules.ts';
 
 const defaultPageSize = 100;
 
-/** Lists images, newest first: also the hidden ones, which the cloud keeps in a list of their own. */
+/**
+ * Lists images, newest first: also the hidden ones, which the cloud keeps in a list of their own.
+ *
+ * @param kind - Lists records of this kind instead, which are kept where images are.
+ */
 export async function* listImages(
   context: CloudContext,
   operation: string,
   filter: ImageFilter,
   options?: CallOptions,
+  kind?: RecordKind,
 ): AsyncGenerator<Image, void, undefined> {
   const { pageSize = defaultPageSize, states } = filter;
   const call = <T>(body: () => Promise<T>): Promise<T> =>
@@ -26,13 +31,14 @@ export async function* listImages(
   const wantsHidden = states === undefined || states.some((state) => state !== 'ACTIVE');
   const lists = hides ? (wantsHidden ? [false, true] : [false]) : [undefined];
   const rows = lists.map((hidden) =>
-    pages(context, query(context, filter, { hidden, isModern }), pageSize, call, options),
+    pages(context, query(context, filter, { hidden, isModern, kind }), pageSize, call, options),
   );
   const seen = new Set<string>();
   for await (const row of newestFirst(rows)) {
     // What was hidden while it was listed is in both.
     if (seen.has(row.id) || row.status === 'deleted') continue;
     seen.add(row.id);
+    if (recordKind(row) !== kind) continue;
     const image = toImage(row, context);
     if (matches(image, filter, context)) {
       yield image;
@@ -45,7 +51,15 @@ export async function* listImages(
 function query(
   { project }: CloudContext,
   filter: ImageFilter,
-  { hidden, isModern }: { readonly hidden: boolean | undefined; readonly isModern: boolean },
+  {
+    hidden,
+    isModern,
+    kind,
+  }: {
+    readonly hidden: boolean | undefined;
+    readonly isModern: boolean;
+    readonly kind: RecordKind | undefined;
+  },
 ): URLSearchParams {
   const search = new URLSearchParams({
     owner: filter.project ?? project,
@@ -57,6 +71,7 @@ function query(
   const wanted: Record<string, string | undefined> = {
     name: filter.name,
     [properties.family]: filter.family,
+    [properties.kind]: kind,
   };
   if (filter.published === true) wanted[properties.published] = 'true';
   for (const [key, value] of Object.entries(filter.labels ?? {}))
