@@ -48,6 +48,12 @@ export {
   type RetrierOptions,
   type RetryOptions,
 } from './plugin/retrier.ts';
+export {
+  nextRolloutStep,
+  type RolloutGoal,
+  type RolloutMember,
+  type RolloutStep,
+} from './plugin/rollout-plan.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './plugin/standard-schema.ts';
 export {
   tokens,

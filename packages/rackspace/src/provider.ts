@@ -9,6 +9,7 @@ import { cloudSettings } from './configuration/cloud-settings.ts';
 import { RackspaceDeprecation } from './deprecation.ts';
 import { RackspaceDisks } from './disks.ts';
 import { located } from './errors.ts';
+import { RackspaceFleets } from './fleets.ts';
 import { RackspaceImages } from './images.ts';
 import { RackspaceInstances } from './instances.ts';
 import { RackspaceLimits } from './limits.ts';
@@ -30,6 +31,7 @@ export const capabilities = [
   'snapshots',
   'disks',
   'instances',
+  'fleets',
   'transfer',
   'usage',
   'limits',
@@ -69,9 +71,11 @@ export async function createParts(
     const volumes = (await client.offers('block-storage'))
       ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
       : undefined;
+    const fleets = new RackspaceFleets(context);
     const machineImages = new RackspaceMachineImages(context, volumes !== undefined);
     return {
       images,
+      fleets,
       machineImages,
       ...volumes,
       instances,
@@ -83,6 +87,7 @@ export async function createParts(
       limits: new RackspaceLimits(context, settings.identityVersion === '2.0'),
       owned: ownedResources(provider, {
         instance: instances,
+        fleet: fleets,
         'machine-image': machineImages,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
         image: imagesAndImports(context, images, imports),

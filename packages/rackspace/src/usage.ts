@@ -6,6 +6,8 @@ import {
   type UsageReport,
 } from '@imgkit/core';
 
+import { bootImage, targetOf } from './fleets/fleet-document.ts';
+import { listFleets } from './fleets/fleet-record.ts';
 import type { GlanceImage } from './glance/glance-image.ts';
 import { properties } from './mapping.ts';
 import type { CloudContext } from './resources/context.ts';
@@ -33,6 +35,7 @@ export class RackspaceUsage implements Usage {
       for (const [name, ask] of [
         ['servers', () => this.#servers(id, options)],
         ['volumes', () => this.#volumes(id, options)],
+        ['fleets', () => this.#fleets(id, options)],
         ['images', () => this.#children(id, options)],
       ] as const) {
         try {
@@ -90,14 +93,38 @@ export class RackspaceUsage implements Usage {
     });
   }
 
+  /** Also fleets without machines: what they go to, and what they may go back to. */
+  async #fleets(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
+    const users: ImageUser[] = [];
+    for await (const { image, doc } of listFleets(this.#context, 'usage.of', {}, options)) {
+      const boots = (name: string): boolean => {
+        const template = doc.templates[name];
+        return template !== undefined && bootImage(template) === id;
+      };
+      if (boots(targetOf(doc)))
+        users.push({ kind: 'fleet', id: image.id, reason: 'its machines boot from it' });
+      else if (doc.history.some(boots))
+        users.push({
+          kind: 'template',
+          id: image.id,
+          reason: 'a rollback of the fleet goes back to it',
+        });
+    }
+    return users;
+  }
+
+  /** Images, and machine images, that remember what they were made of. */
   async #children(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
     const users: ImageUser[] = [];
-    for await (const { ref, native } of listImages(this.#context, 'usage.of', {}, options)) {
-      const isChild =
-        Reflect.get(Object(native), properties.parent) === id ||
-        Reflect.get(Object(native), 'base_image_ref') === id;
-      if (isChild && ref.id !== id)
-        users.push({ kind: 'image', id: ref.id, reason: 'it was made of it' });
+    const context = this.#context;
+    for (const kind of [undefined, 'machine-image'] as const) {
+      for await (const { ref, native } of listImages(context, 'usage.of', {}, options, kind)) {
+        const isChild =
+          Reflect.get(Object(native), properties.parent) === id ||
+          Reflect.get(Object(native), 'base_image_ref') === id;
+        if (isChild && ref.id !== id)
+          users.push({ kind: kind ?? 'image', id: ref.id, reason: 'it was made of it' });
+      }
     }
     return users;
   }

@@ -1,7 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { ImgkitError, type OperationControl } from '@imgkit/core';
+import {
+  ImgkitError,
+  nextRolloutStep,
+  type OperationControl,
+  type RolloutMember,
+} from '@imgkit/core';
 import { currentProcess } from '@imgkit/core/local';
 
 import { dismantle } from '../machine/assembly.ts';
@@ -18,7 +23,6 @@ import {
   type FleetDocument,
   type FleetRecord,
 } from './fleet-record.ts';
-import { nextStep, type Member } from './rollout-plan.ts';
 
 const pollMs = 100;
 
@@ -78,7 +82,7 @@ export class Rollouts {
           continue;
         }
         const members = await this.#members(store, record);
-        const step = nextStep(members, record.doc);
+        const step = nextRolloutStep(members, record.doc);
         if (step.kind === 'done') {
           const doc = { ...record.doc, rolling: false };
           records.update(seq, { owner: undefined, doc });
@@ -145,9 +149,9 @@ export class Rollouts {
     );
   }
 
-  async #members(store: LocalStore, record: FleetRecord): Promise<Member[]> {
+  async #members(store: LocalStore, record: FleetRecord): Promise<RolloutMember[]> {
     const target = targetOf(record.doc);
-    const members: Member[] = [];
+    const members: RolloutMember[] = [];
     for (const member of membersOf(store, record)) {
       const machine = await Machine.find(machineDirectory(this.#context, member));
       const running =

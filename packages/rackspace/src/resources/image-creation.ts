@@ -118,7 +118,7 @@ async function create(
 }
 
 /** An id that depends on the key alone, in the form of a UUID. https://www.rfc-editor.org/rfc/rfc9562 (version 8) */
-function imageId(project: string, key: string, generation: number): string {
+export function imageId(project: string, key: string, generation: number): string {
   const hex = createHash('sha256')
     .update(JSON.stringify([project, key, generation]))
     .digest('hex');

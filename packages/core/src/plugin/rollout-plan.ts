@@ -1,5 +1,5 @@
 /** A machine of a fleet, as far as a rollout cares. */
-export interface Member {
+export interface RolloutMember {
   readonly id: string;
   /** Whether it is of the template the fleet goes to. */
   readonly target: boolean;
@@ -27,8 +27,17 @@ export type RolloutStep =
  *
  * Machines that don't run are replaced like old ones, and go first. An old machine that runs goes
  * only when enough others do.
+ *
+ * @example
+ * ```ts
+ * import { nextRolloutStep } from '@imgkit/core';
+ *
+ * const members = [{ id: 'web-1', target: false, running: true }];
+ * const step = nextRolloutStep(members, { size: 1, maxSurge: 1, maxUnavailable: 0 });
+ * console.log(step); // { kind: 'add', count: 1 }: web-1 goes when its replacement runs
+ * ```
  */
-export function nextStep(members: readonly Member[], goal: RolloutGoal): RolloutStep {
+export function nextRolloutStep(members: readonly RolloutMember[], goal: RolloutGoal): RolloutStep {
   const { size, maxSurge, maxUnavailable, canary = size } = goal;
   const dead = members.filter(({ running }) => !running);
   if (dead.length > 0) return remove(dead, dead.length);
@@ -47,6 +56,6 @@ export function nextStep(members: readonly Member[], goal: RolloutGoal): Rollout
   return missing < 0 ? remove(current, -missing) : { kind: 'done' };
 }
 
-function remove(members: readonly Member[], count: number): RolloutStep {
+function remove(members: readonly RolloutMember[], count: number): RolloutStep {
   return { kind: 'remove', ids: members.slice(0, count).map(({ id }) => id) };
 }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { nextStep, type Member, type RolloutGoal } from './rollout-plan.ts';
+import { nextRolloutStep, type RolloutGoal, type RolloutMember } from './rollout-plan.ts';
 
 const counts = fc.nat(6);
 const fleets = fc.array(fc.record({ target: fc.boolean(), running: fc.boolean() }), {
@@ -17,11 +17,11 @@ const goals = fc
   .filter(({ maxSurge, maxUnavailable }) => maxSurge + maxUnavailable > 0);
 
 /** Carries the steps out until there are none, and gives all states on the way. */
-function carryOut(start: readonly Member[], goal: RolloutGoal): Member[][] {
+function carryOut(start: readonly RolloutMember[], goal: RolloutGoal): RolloutMember[][] {
   const states = [[...start]];
   for (let made = 0; made < 200; made++) {
     const members = states.at(-1) ?? [];
-    const step = nextStep(members, goal);
+    const step = nextRolloutStep(members, goal);
     if (step.kind === 'done') return states;
     const next =
       step.kind === 'add'
@@ -40,10 +40,10 @@ function carryOut(start: readonly Member[], goal: RolloutGoal): Member[][] {
   throw new Error('the rollout never ends');
 }
 
-const members = (list: readonly { target: boolean; running: boolean }[]): Member[] =>
+const members = (list: readonly { target: boolean; running: boolean }[]): RolloutMember[] =>
   list.map((member, index) => ({ ...member, id: `m-${index}` }));
 
-describe('nextStep', () => {
+describe('nextRolloutStep', () => {
   it('always ends with the size that is wanted, of machines that run', () => {
     fc.assert(
       fc.property(fleets, goals, (start, goal) => {
@@ -92,11 +92,11 @@ describe('nextStep', () => {
 
   it('adds before it removes when none may be missing', () => {
     const start = members([{ target: false, running: true }]);
-    expect(nextStep(start, { size: 1, maxSurge: 1, maxUnavailable: 0 })).toEqual({
+    expect(nextRolloutStep(start, { size: 1, maxSurge: 1, maxUnavailable: 0 })).toEqual({
       kind: 'add',
       count: 1,
     });
-    expect(nextStep(start, { size: 1, maxSurge: 0, maxUnavailable: 1 })).toEqual({
+    expect(nextRolloutStep(start, { size: 1, maxSurge: 0, maxUnavailable: 1 })).toEqual({
       kind: 'remove',
       ids: ['m-0'],
     });
