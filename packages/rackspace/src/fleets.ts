@@ -13,13 +13,7 @@ import {
 } from '@imgkit/core';
 import { z } from 'zod';
 
-import {
-  bootImage,
-  targetOf,
-  templateId,
-  withTarget,
-  type FleetDocument,
-} from './fleets/fleet-document.ts';
+import { bootImage, templateId, withTarget, type FleetDocument } from './fleets/fleet-document.ts';
 import { canRebuild } from './fleets/fleet-members.ts';
 import {
   changeFleet,

@@ -71,11 +71,12 @@ export async function createParts(
     const volumes = (await client.offers('block-storage'))
       ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
       : undefined;
-    const fleets = new RackspaceFleets(context);
+    // The classic cloud takes no images without data, which fleets are written down as.
+    const fleets = classic === undefined ? new RackspaceFleets(context) : undefined;
     const machineImages = new RackspaceMachineImages(context, volumes !== undefined);
     return {
       images,
-      fleets,
+      ...(fleets && { fleets }),
       machineImages,
       ...volumes,
       instances,
@@ -87,7 +88,7 @@ export async function createParts(
       limits: new RackspaceLimits(context, settings.identityVersion === '2.0'),
       owned: ownedResources(provider, {
         instance: instances,
-        fleet: fleets,
+        ...(fleets && { fleet: fleets }),
         'machine-image': machineImages,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
         image: imagesAndImports(context, images, imports),

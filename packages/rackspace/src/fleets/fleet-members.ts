@@ -151,7 +151,14 @@ function notesOf(fleet: string, template: string, number: number): Record<string
 
 /** Whether a rebuild can make machines of one template out of those of another: only the image and data may differ. */
 export function canRebuild(from: MachineTemplate, to: MachineTemplate): boolean {
-  const fixed = ({ boot: _boot, labels: _labels, metadata: _metadata, ...rest }: MachineTemplate) =>
-    templateId({ ...rest, boot: { kind: 'image', image: { provider: '', id: '' } } });
-  return fixed(from) === fixed(to);
+  return templateId(fixedPart(from)) === templateId(fixedPart(to));
+}
+
+/** What a rebuild leaves as it is. */
+function fixedPart({
+  labels: _labels,
+  metadata: _metadata,
+  ...rest
+}: MachineTemplate): MachineTemplate {
+  return { ...rest, boot: { kind: 'image', image: { provider: '', id: '' } } };
 }

@@ -93,7 +93,7 @@ export async function claimFleet(
     const id = imageId(context.project, key, generation);
     if ((await findFleet(context, id, { signal })) !== undefined) return { id, isNew: false };
     await checkFree(context, name, id, { signal });
-    const isNew = await create(context, { ...body, id, [properties.record]: id }, signal);
+    const isNew = await create(context, { ...body, id }, signal);
     if (isNew === undefined) continue;
     try {
       if (isNew) await checkFree(context, name, id, { signal });

@@ -39,7 +39,8 @@ const machineConfiguration = z.object({
   userData: z.string().optional(),
   configDrive: z.boolean(),
   availabilityZone: z.string().optional(),
-  networks: z.array(z.string()),
+  /** Nothing where the cloud doesn't tell. */
+  networks: z.array(z.string()).optional(),
   securityGroups: z.array(z.string()),
   serverGroup: z.string().optional(),
   /** In the order of their devices, the boot disk first. */
@@ -107,7 +108,7 @@ export async function describeServer(
     userData: server['OS-EXT-SRV-ATTR:user_data'] ?? undefined,
     configDrive: (server.config_drive ?? '') !== '',
     availabilityZone: server['OS-EXT-AZ:availability_zone'] || undefined,
-    networks: [...new Set(networks)],
+    networks: networks && [...new Set(networks)],
     securityGroups: [...new Set((server.security_groups ?? []).map(({ name }) => name))],
     serverGroup: server.server_groups?.[0],
     disks:

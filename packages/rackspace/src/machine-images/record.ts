@@ -59,8 +59,7 @@ export async function* listRecords(
   const found = listImages(context, operation, { name, labels }, options, 'machine-image');
   for await (const { native } of found) {
     if (!isGlanceImage(native)) continue;
-    if (instance === undefined || instanceOf(native) === instance)
-      yield native;
+    if (instance === undefined || instanceOf(native) === instance) yield native;
   }
 }
 

@@ -85,7 +85,7 @@ function keptLabels(record: GlanceImage): Record<string, string> {
 function heldOptions(held: MachineConfiguration): Record<string, unknown> {
   const { networks, securityGroups, availabilityZone, configDrive, floatingNetwork } = held;
   return {
-    networks: networks.length === 0 ? 'none' : networks,
+    ...(networks !== undefined && { networks: networks.length === 0 ? 'none' : networks }),
     ...(securityGroups.length > 0 && { securityGroups }),
     ...(availabilityZone !== undefined && { availabilityZone }),
     ...(floatingNetwork !== undefined && { floatingNetwork }),

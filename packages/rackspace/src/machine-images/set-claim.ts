@@ -128,12 +128,15 @@ async function withKey(
   const query = new URLSearchParams({
     owner: context.project,
     [properties.key]: key,
-    sort: 'created_at:asc,id:asc',
   });
   const { images } = await context.glance.page(query, { signal });
-  return images.find(
-    (image) => recordKind(image) === 'machine-image' && image.status !== 'deleted',
-  );
+  return images
+    .filter((image) => recordKind(image) === 'machine-image' && image.status !== 'deleted')
+    .toSorted((a, b) => order(a).localeCompare(order(b)))[0];
+}
+
+function order({ created_at: at, id }: GlanceImage): string {
+  return `${at} ${id}`;
 }
 
 /** Nova makes images of servers in these states. https://docs.openstack.org/api-ref/compute/#create-image-createimage-action */

@@ -75,7 +75,7 @@ async function complete(
   progress('the cloud takes the disks');
   const disks = await snapshotDisks(context, record, configuration.disks, options);
   if (isCapture) await awaitCapture(context, id, instance, signal);
-  else if (record.status === 'queued') await context.glance.upload(id, nothing(), options);
+  else if (record.status === 'queued') await context.glance.upload(id, nothing, options);
   // Not before: whoever changes a record while the cloud makes it undoes what the cloud writes there.
   return finish(context, id, { ...configuration, disks }, wanted, options);
 }
@@ -245,6 +245,5 @@ function pending(id: string, cause: unknown): ImgkitError {
   });
 }
 
-function nothing(): ReadableStream<Uint8Array> {
-  return new ReadableStream({ start: (controller) => controller.close() });
-}
+/** The data of a record that is the image of no disk. */
+const nothing = { sizeBytes: 0, isRepeatable: true, async *open() {} };

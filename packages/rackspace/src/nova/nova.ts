@@ -67,14 +67,19 @@ export class Nova {
     return (await this.#service.json(request, schema)).server;
   }
 
-  /** The networks a server is connected to, in their order. */
-  async networksOf(id: string, options?: CallOptions): Promise<readonly string[]> {
+  /** The networks a server is connected to, in their order; nothing where the cloud doesn't tell. */
+  async networksOf(id: string, options?: CallOptions): Promise<readonly string[] | undefined> {
     const schema = z.object({
       interfaceAttachments: z.array(z.looseObject({ net_id: z.string() })),
     });
     const path = `${serverPath(id)}/os-interface`;
-    const answer = await this.#service.json({ method: 'GET', path, ...options }, schema);
-    return answer.interfaceAttachments.map((one) => one.net_id);
+    try {
+      const answer = await this.#service.json({ method: 'GET', path, ...options }, schema);
+      return answer.interfaceAttachments.map((one) => one.net_id);
+    } catch (error) {
+      if (ImgkitError.is(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
   }
 
   /** The devices as which a server has its volumes, by the volumes' ids. */
