@@ -257,7 +257,7 @@ function withoutAnswer(error: unknown): Verdict {
 }
 
 /** One header of the answer that an error came with. */
-function header(error: unknown, name: string): string | undefined {
+export function header(error: unknown, name: string): string | undefined {
   const response = isWireObject(error) ? error['response'] : undefined;
   const headers: unknown = isWireObject(response) ? response['headers'] : undefined;
   if (!isWireObject(headers)) return undefined;

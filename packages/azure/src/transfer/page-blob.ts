@@ -43,7 +43,6 @@ export class PageBlob {
       const { contentLength: size = 0, metadata = {} } = found;
       return { size, metadata };
     } catch (error) {
-      if (ImgkitError.is(error) && error.providerCode === '404') return undefined;
       if (isGone(error)) return undefined;
       throw error;
     }

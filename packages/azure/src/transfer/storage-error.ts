@@ -1,6 +1,6 @@
 import { ImgkitError, withDetails, type ErrorCode } from '@imgkit/core';
 
-import { apiError } from '../errors.ts';
+import { apiError, header } from '../errors.ts';
 
 interface Verdict {
   readonly code: ErrorCode;
@@ -53,15 +53,22 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 export function storageError(error: unknown, address: string): ImgkitError {
   if (ImgkitError.is(error)) return error;
   const known = apiError(error);
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  const verdict = typeof code === 'string' ? verdicts[code] : undefined;
+  const code = codeOf(error);
+  const verdict = verdicts[code ?? ''];
   // The rest of the SDK's message tells the time and the request, which are told elsewhere.
-  const [message = ''] = known.message.split('\n');
+  const [first = ''] = known.message.trim().split('\n');
+  const message = first === '' ? `it answered with ${code ?? known.providerCode}` : first;
   const located = new ImgkitError(verdict?.code ?? known.code, `Azure Storage: ${message}`, {
     hint: verdict?.hint ?? known.hint,
-    providerCode: typeof code === 'string' ? code : known.providerCode,
+    providerCode: code ?? known.providerCode,
     cause: error,
   });
   const { requestId, retryAfterMs } = known;
   return withDetails(located, { resource: address, requestId, retryAfterMs });
+}
+
+/** Azure's own code: where an answer has no body, its header has it. */
+function codeOf(error: unknown): string | undefined {
+  const code = header(error, 'x-ms-error-code') ?? Reflect.get(Object(error), 'code');
+  return typeof code === 'string' ? code : undefined;
 }

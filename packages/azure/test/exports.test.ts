@@ -1,0 +1,120 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { ownershipLabels, type Provider } from '@imgkit/core';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+
+import { failure, makeRaw, run, scratch } from '../../core/test/scratch.ts';
+import { startAzurite, type Azurite } from './azurite.ts';
+import { startBlobFront, type BlobFront } from './blob-front.ts';
+import { startAzure, storageOf, type EmulatedAzure } from './emulated-azure.ts';
+
+const mib = 2 ** 20;
+let azurite: Azurite;
+let front: BlobFront;
+let cloud: EmulatedAzure;
+let provider: Provider;
+let home: string;
+let raw: string;
+let image: string;
+
+beforeAll(async () => {
+  azurite = await startAzurite('vhds');
+  front = await startBlobFront(azurite);
+  const { account, key } = azurite;
+  cloud = await startAzure({ blobs: { endpoint: front.endpoint, account, key } });
+  provider = await cloud.provider({ storage: storageOf(azurite) });
+  const data = [
+    { at: 0, length: 5 * mib },
+    { at: 90 * mib, length: 4096 },
+  ];
+  home = await mkdtemp(join(tmpdir(), 'imgkit-azure-export-'));
+  raw = await makeRaw(join(home, 'disk.raw'), 96 * mib, data);
+  const uploading = await cloud.provider({
+    storage: storageOf({ ...azurite, endpoint: front.endpoint }),
+  });
+  const source = { kind: 'file', file: raw } as const;
+  image = (await uploading.images.create({ name: 'web-1', source })).ref.id;
+});
+afterAll(async () => {
+  await cloud[Symbol.asyncDispose]();
+  await front[Symbol.asyncDispose]();
+  await azurite[Symbol.asyncDispose]();
+  await rm(home, { recursive: true, force: true });
+});
+beforeEach(() => {
+  front.look = () => undefined;
+  front.requests.splice(0);
+});
+
+/** The disks that stand, and the blobs with bytes that somebody may read. */
+function disks(): string[] {
+  return cloud.emulator.ids().filter((id) => id.includes('/disks/'));
+}
+
+it('an image is written without its holes, and the disk that it is read from is removed', async () => {
+  const to = join(await scratch(), 'out.qcow2');
+  const writing = provider.transfer?.export({ image, to, format: 'qcow2' });
+  const seen: string[] = [];
+  for await (const { message } of writing ?? []) seen.push(message);
+  expect(await writing).toMatchObject({ path: to, format: 'qcow2' });
+  await run('qemu-img', 'compare', '-f', 'raw', '-F', 'qcow2', raw, to);
+  expect(seen).toEqual(expect.arrayContaining(['fetching the disk', `writing ${to}`]));
+  const reads = front.requests.filter(
+    ({ method, headers }) => method === 'GET' && headers['x-ms-range'],
+  );
+  expect(reads.length).toBeGreaterThan(1);
+  expect(reads.length).toBeLessThan(8);
+  expect(disks()).toEqual([]);
+});
+
+it('a connection that breaks is taken up again', async () => {
+  const to = join(await scratch(), 'out.raw');
+  let left = 2;
+  front.look = ({ method, comp }) =>
+    method === 'GET' && comp === null && left-- > 0 ? 'drop-before' : undefined;
+  await provider.transfer?.export({ image, to, format: 'raw' });
+  expect(left).toBeLessThan(0);
+  await run('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, to);
+});
+
+it.each([
+  ['cannot be read', 'UNAVAILABLE'],
+  ['is aborted', 'CANCELLED'],
+])('an export that %s leaves no file and no disk', async (how, code) => {
+  const directory = await scratch();
+  const stop = new AbortController();
+  front.look = ({ method, comp }) => {
+    if (method !== 'GET' || comp !== null) return undefined;
+    if (how === 'is aborted') stop.abort();
+    return 'busy';
+  };
+  const request = { image, to: join(directory, 'out.raw'), format: 'raw' } as const;
+  const error = await failure(
+    provider.transfer?.export(request, { signal: stop.signal }) ?? Promise.resolve(),
+  );
+  expect(error.code).toBe(code);
+  expect(await readdir(directory)).toEqual([]);
+  expect(disks()).toEqual([]);
+});
+
+it('what a killed export leaves is found by its labels, and removed though it may be read', async () => {
+  const to = join(await scratch(), 'out.raw');
+  // The process is gone before it can clean up: nothing of that reaches Azure.
+  const lost = ['Disks.RevokeAccess', 'Disks.Delete'].map((rpc) =>
+    cloud.emulator.faults.add({ rpc, kind: 'status', status: 403, times: Infinity }),
+  );
+  await failure(provider.transfer?.export({ image, to, format: 'raw' }) ?? Promise.resolve());
+  for (const fault of lost) fault.remove();
+  const [disk = ''] = disks();
+  expect(cloud.emulator.resource(disk)).toMatchObject({ properties: { diskState: 'ActiveSAS' } });
+  const tags: unknown = cloud.emulator.resource(disk)?.['tags'];
+  const owner: unknown = Reflect.get(Object(tags), ownershipLabels.owner);
+  const found: string[] = [];
+  for await (const { kind, id } of provider.owned.list({ [ownershipLabels.owner]: String(owner) }))
+    if (kind === 'disk') found.push(id);
+  expect(found).toEqual([disk]);
+  await provider.owned.delete('disk', disk);
+  expect(disks()).toEqual([]);
+});
