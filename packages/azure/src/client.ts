@@ -103,6 +103,12 @@ export interface AzureClient {
     options?: Pick<ReadOptions, 'signal' | 'expand' | 'statusOnly'>,
   ): AsyncIterable<readonly WireObject[]>;
 
+  /** Reads a resource as Azure writes it, with what the SDK doesn't know: its properties are in `properties`. */
+  getWhole(id: string, options?: CallOptions): Promise<WireObject>;
+
+  /** The versions of a definition that were deleted and can be had back, page by page. */
+  deletedVersions(definition: string, options?: CallOptions): AsyncIterable<readonly WireObject[]>;
+
   /** Reads one of what a region has on offer. */
   lookUp(query: RegionQuery, options?: CallOptions): Promise<WireObject>;
 
@@ -119,6 +125,13 @@ export interface AzureClient {
 
   /** Starts a change of what is named, and of nothing else. */
   patch(
+    id: string,
+    changes: WireObject,
+    options?: CallOptions,
+  ): Promise<OperationAddress | undefined>;
+
+  /** Starts a change, and sends exactly what is given: for lists of which Azure takes only the whole. */
+  patchWhole(
     id: string,
     changes: WireObject,
     options?: CallOptions,

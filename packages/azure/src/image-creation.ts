@@ -15,14 +15,14 @@ import { checkRequest } from './image-request.ts';
 import { ownOf, statusOf } from './mapping.ts';
 import { sameName } from './names.ts';
 import type { OperationToken } from './operation-token.ts';
-import { findPlace, mustReplace, taken } from './image-place.ts';
+import { alreadyThere, deletedNumbers, findPlace, mustReplace } from './image-place.ts';
 import { removeIntermediateDisk } from './intermediate-disk.ts';
 import { discardSource, provideSource } from './provisional-source.ts';
 import { prepareSource } from './sources.ts';
 import { keyDigest } from './tags.ts';
 import { isGone } from './transfer/page-blob.ts';
 import { versionBody } from './version-body.ts';
-import { compareNumbers, parseNumber } from './version-number.ts';
+import { compareNumbers, parseNumber, type VersionNumber } from './version-number.ts';
 import { awaitVersion, locateVersion, readImage, removeVersion, versionsOf } from './versions.ts';
 
 /** How often a creation begins anew when others change the same things meanwhile. */
@@ -57,8 +57,9 @@ export async function createImage(
   const made = { key, size: file?.diskSize, origin: disk?.image.ref.id };
   const body = versionBody(context, request, options, made);
   const standalone = family === undefined;
+  let taken: readonly VersionNumber[] = [];
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
-    const place = await findPlace(context, request, options, key, control);
+    const place = await findPlace(context, request, options, key, taken, control);
     const token = tokenOf('images.create', null, place.id, {
       name,
       key,
@@ -80,7 +81,11 @@ export async function createImage(
       const operation = await context.client.put(place.id, { ...body, storageProfile }, control);
       return await finishImage(context, { ...token, operation: operation ?? null }, control);
     } catch (error) {
-      if (mayBeginAnew(error)) continue;
+      if (mayBeginAnew(error)) {
+        // It may be that the number is kept for what was deleted.
+        if (family !== undefined) taken = await deletedNumbers(context, family, control);
+        continue;
+      }
       if (ImgkitError.is(error, 'PENDING')) throw error;
       if (standalone) await removeStandaloneDefinition(context, place.definition, {});
       await discardSource(context, source, request, key, error);
@@ -118,7 +123,7 @@ async function finishImage(
   if (rest === undefined) return readImage(context, token.target);
   const own = ownOf(version);
   if (rest.disk) await removeIntermediateDisk(context, rest.key);
-  if (own.key !== rest.key) throw taken(rest.name, token.target);
+  if (own.key !== rest.key) throw alreadyThere(rest.name, token.target);
   if (own.standalone === undefined) {
     const first = await firstOf(context, definition, version, rest.name);
     if (first !== undefined) {

@@ -7,11 +7,11 @@ import {
 
 import { text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
-import { ifThere } from './definitions.ts';
+import { definitionId, ifThere } from './definitions.ts';
 import type { AzureImageOptions } from './image-request.ts';
 import { ownOf, statusOf } from './mapping.ts';
 import { sameName } from './names.ts';
-import { chooseNumber, formatNumber, parseNumber } from './version-number.ts';
+import { chooseNumber, formatNumber, parseNumber, type VersionNumber } from './version-number.ts';
 import { versionsOf } from './versions.ts';
 
 /** Where a new version is to be, and what stands there. */
@@ -21,12 +21,17 @@ export interface Place {
   readonly standing: WireObject | undefined;
 }
 
-/** Finds where the image is, or is to be. */
+/**
+ * Finds where the image is, or is to be.
+ *
+ * @param taken - Numbers that can't be had, though nothing is seen there: those of what was deleted, and can be had back.
+ */
 export async function findPlace(
   context: AzureContext,
   { name, family, version }: CreateImageRequest,
   { replaceFailed = false }: AzureImageOptions,
   key: string,
+  taken: readonly VersionNumber[],
   control: CallOptions,
 ): Promise<Place> {
   throwIfAborted(control.signal);
@@ -42,7 +47,7 @@ export async function findPlace(
     const standing = await ifThere(() => context.client.get(id, control));
     return { id, definition: name, standing };
   }
-  const numbers = [];
+  const numbers = [...taken];
   let mine: WireObject | undefined;
   for await (const standing of versionsOf(context, family, control)) {
     const number = parseNumber(text(standing, 'name') ?? '');
@@ -71,11 +76,11 @@ export function mustReplace(
   const mine = ownOf(standing).key === key;
   const failed = statusOf(standing) === 'FAILED';
   if (failed && (mine || replaceFailed)) return true;
-  if (!mine) throw taken(ownOf(standing).name ?? id, id, failed);
+  if (!mine) throw alreadyThere(ownOf(standing).name ?? id, id, failed);
   return statusOf(standing) === 'DELETING';
 }
 
-export function taken(name: string, id: string, failed = false): ImgkitError {
+export function alreadyThere(name: string, id: string, failed = false): ImgkitError {
   return new ImgkitError(
     'ALREADY_EXISTS',
     `"${name}" exists already, and was not made by this call`,
@@ -86,4 +91,23 @@ export function taken(name: string, id: string, failed = false): ImgkitError {
         : 'Choose another name, or remove what has it.',
     },
   );
+}
+
+/** The numbers of what was deleted in a family and can be had back; none where Azure keeps nothing, or doesn't tell. */
+export async function deletedNumbers(
+  context: AzureContext,
+  family: string,
+  control: CallOptions,
+): Promise<readonly VersionNumber[]> {
+  const found: VersionNumber[] = [];
+  try {
+    for await (const page of context.client.deletedVersions(definitionId(context, family), control))
+      for (const one of page) {
+        const number = parseNumber(text(one, 'name') ?? '');
+        if (number !== undefined) found.push(number);
+      }
+  } catch (error) {
+    if (!ImgkitError.is(error) || error.code === 'CANCELLED') throw error;
+  }
+  return found;
 }

@@ -1,31 +1,15 @@
-import {
-  deprecationStates,
-  ImgkitError,
-  type CreateImageRequest,
-  type Deprecation,
-} from '@imgkit/core';
+import { deprecationStates, type CreateImageRequest, type Deprecation } from '@imgkit/core';
 import * as z from 'zod';
 
+import { invalid } from './invalid.ts';
 import { checkName } from './names.ts';
 
-/** How a version is kept in one region. */
-export interface AzureTargetRegion {
-  /** `westeurope` */
-  readonly name: string;
-  /** How many copies are kept, from 1 to 100; one for each 50 machines that start at once is advised. */
-  readonly replicaCount?: number | undefined;
-  /** What the copies are kept in. */
-  readonly storageAccountType?:
-    | 'Standard_LRS'
-    | 'Standard_ZRS'
-    | 'Premium_LRS'
-    | 'PremiumV2_LRS'
-    | undefined;
-  /** Whether it is kept from being the latest in this region. */
-  readonly excludeFromLatest?: boolean | undefined;
-  /** The disk encryption set that the copies are encrypted with. */
-  readonly diskEncryptionSetId?: string | undefined;
-}
+import {
+  replicas,
+  storageTypes,
+  targetRegionsSchema,
+  type AzureTargetRegion,
+} from './target-regions.ts';
 
 /** What `providerOptions` of `images.create` may hold at Azure. */
 export interface AzureImageOptions {
@@ -60,28 +44,10 @@ export interface AzureImageOptions {
   readonly replaceFailed?: boolean | undefined;
 }
 
-const replicas = z.int().min(1).max(100);
-const storage = z.enum(['Standard_LRS', 'Standard_ZRS', 'Premium_LRS', 'PremiumV2_LRS']);
-
 const imageOptions = z.strictObject({
-  targetRegions: z
-    .array(
-      z.union([
-        z.string().min(1),
-        z.strictObject({
-          name: z.string().min(1),
-          replicaCount: replicas.optional(),
-          storageAccountType: storage.optional(),
-          excludeFromLatest: z.boolean().optional(),
-          diskEncryptionSetId: z.string().min(1).optional(),
-        }),
-      ]),
-    )
-    .min(1)
-    .readonly()
-    .optional(),
+  targetRegions: targetRegionsSchema.refine((all) => all.length > 0, 'must name one').optional(),
   replicaCount: replicas.optional(),
-  storageAccountType: storage.optional(),
+  storageAccountType: storageTypes.optional(),
   replicationMode: z.enum(['Full', 'Shallow']).optional(),
   osType: z.enum(['Linux', 'Windows']).optional(),
   osState: z.enum(['Generalized', 'Specialized']).optional(),
@@ -143,6 +109,4 @@ export function checkDeprecation({ state, dates }: Deprecation): void {
       );
 }
 
-export function invalid(message: string, hint: string): ImgkitError {
-  return new ImgkitError('INVALID_ARGUMENT', message, { hint });
-}
+export { invalid } from './invalid.ts';

@@ -11,6 +11,8 @@ import type {
 
 import { imagesIn } from './catalogue.ts';
 import { tokenOf, type AzureContext } from './context.ts';
+import { AzureDeletedImages } from './deleted-images.ts';
+import { AzureReplication } from './replication.ts';
 import { createImage, resumeImage } from './image-creation.ts';
 import { findImage } from './image-lookup.ts';
 import { ownOf } from './mapping.ts';
@@ -34,10 +36,16 @@ export class AzureImages implements Images {
     familyName: definitionName,
     digests: false,
   };
+  /** Where versions are, and how to change that. */
+  readonly replication: AzureReplication;
+  /** What was deleted, and can be had back. */
+  readonly deleted: AzureDeletedImages;
   readonly #context: AzureContext;
 
   constructor(context: AzureContext) {
     this.#context = context;
+    this.replication = new AzureReplication(context);
+    this.deleted = new AzureDeletedImages(context);
     context.onResume('images.create', (token, control) => resumeImage(context, token, control));
     context.onResume('images.change', async ({ operation, ...token }, control) => {
       if (operation !== null) await context.waitFor(control, { ...token, operation });
@@ -98,6 +106,25 @@ export class AzureImages implements Images {
       await removeEmptied(context, target, {});
     });
   }
+}
+
+/**
+ * Whether a provider's images are Azure's, which can be replicated to other regions, and restored.
+ *
+ * @example
+ * ```ts
+ * import type { Provider } from '@imgkit/core';
+ * import { isAzureImages } from '@imgkit/azure';
+ *
+ * async function extend({ images }: Provider, id: string): Promise<void> {
+ *   if (!isAzureImages(images)) throw new Error('not at Azure');
+ *   const set = [{ name: 'northeurope', replicaCount: 2 }];
+ *   for await (const { message } of images.replication.change(id, { set })) console.log(message);
+ * }
+ * ```
+ */
+export function isAzureImages(images: unknown): images is AzureImages {
+  return images instanceof AzureImages;
 }
 
 function matches(image: Image, filter: ImageFilter): boolean {

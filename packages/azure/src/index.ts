@@ -1,5 +1,14 @@
 export type { AzureDiskOptions } from './disks.ts';
-export type { AzureImageOptions, AzureTargetRegion } from './image-request.ts';
+export { isAzureImages, type AzureImages } from './images.ts';
+export type { AzureDeletedImage, AzureDeletedImages } from './deleted-images.ts';
+export type { AzureImageOptions } from './image-request.ts';
+export type {
+  AzureRegionStatus,
+  AzureReplication,
+  AzureReplicationChange,
+  AzureReplicationStatus,
+} from './replication.ts';
+export type { AzureTargetRegion } from './target-regions.ts';
 export { isAzureMarketplaceImage, type AzureMarketplaceImage } from './marketplace.ts';
 export type { AzureMachineOptions } from './machines/machine-options.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 
+import { targetRegionsSchema, type AzureTargetRegion } from './target-regions.ts';
+
 /** What gives access tokens: any `TokenCredential` of `@azure/identity` is one. */
 export interface AzureTokenSource {
   /**
@@ -68,8 +70,8 @@ export interface AzureOptions {
   readonly cloud?: 'public' | 'us-government' | 'china' | undefined;
   /** Another server than the cloud's, for example an emulator's `http://127.0.0.1:17002`, or that of Azure Stack. */
   readonly endpoint?: string | undefined;
-  /** Where new images are replicated to; only `location` by default, which need not be named. */
-  readonly targetRegions?: readonly string[] | undefined;
+  /** Where new images are replicated to, and how; only `location` by default, which need not be named. */
+  readonly targetRegions?: readonly (string | AzureTargetRegion)[] | undefined;
   /** The publisher in the identifiers of new image definitions; `imgkit` by default. */
   readonly publisher?: string | undefined;
   /**
@@ -142,7 +144,7 @@ export const azureOptions = z.strictObject({
     .optional(),
   cloud: z.enum(['public', 'us-government', 'china']).optional(),
   endpoint: z.url({ protocol: /^https?$/ }).optional(),
-  targetRegions: z.array(region).readonly().optional(),
+  targetRegions: targetRegionsSchema.optional(),
   publisher: z
     .string()
     .regex(/^[A-Za-z0-9](?:[\w.-]{0,126}[A-Za-z0-9_])?$/, 'must be a publisher')

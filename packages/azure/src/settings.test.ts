@@ -28,12 +28,17 @@ describe('the settings', () => {
     });
   });
 
-  it('name each region once, the own first', () => {
+  it('name the own region, too, and each once', () => {
     const { targetRegions } = settings(
-      { ...options, targetRegions: ['North Europe', 'westeurope'] },
+      { ...options, targetRegions: [{ name: 'North Europe', replicaCount: 2 }] },
       {},
     );
-    expect(targetRegions).toEqual(['westeurope', 'northeurope']);
+    expect(targetRegions).toEqual([
+      { name: 'westeurope' },
+      { name: 'northeurope', replicaCount: 2 },
+    ]);
+    const named = settings({ ...options, targetRegions: ['North Europe', 'West Europe'] }, {});
+    expect(named.targetRegions).toEqual([{ name: 'northeurope' }, { name: 'westeurope' }]);
   });
 
   it('know the sovereign clouds', () => {

@@ -2,6 +2,7 @@ import { ImgkitError } from '@imgkit/core';
 
 import type { AzureCredentials, AzureOptions } from './options.ts';
 import { regionName } from './regions.ts';
+import { plainRegions, type AzureTargetRegion } from './target-regions.ts';
 import { storageSettings, type StorageSettings } from './transfer/storage-settings.ts';
 
 /** {@link AzureOptions} with every default filled in. */
@@ -18,7 +19,7 @@ export interface AzureSettings {
   /** Who gives tokens in this cloud. */
   readonly authority: string;
   /** Where new images go, `location` among them. */
-  readonly targetRegions: readonly string[];
+  readonly targetRegions: readonly AzureTargetRegion[];
   readonly publisher: string;
   readonly shareBy: 'family' | 'gallery' | 'direct' | 'community';
   readonly maxWaitMs: number;
@@ -65,7 +66,7 @@ export function settings(
   const endpoint = (options.endpoint ?? cloud.endpoint).replace(/\/+$/, '');
   const local = endpoint.startsWith('http:');
   const location = regionName(needed('location', options.location, 'AZURE_LOCATION', environment));
-  const regions = (options.targetRegions ?? []).map(regionName);
+  const regions = plainRegions(options.targetRegions ?? []);
   const subscription = needed(
     'subscription',
     options.subscription,
@@ -91,7 +92,9 @@ export function settings(
     endpoint,
     scope: `${local ? cloud.endpoint : endpoint}/.default`,
     authority: cloud.authority,
-    targetRegions: [...new Set([location, ...regions])],
+    targetRegions: regions.some(({ name }) => name === location)
+      ? regions
+      : [{ name: location }, ...regions],
     publisher: options.publisher ?? 'imgkit',
     shareBy: options.shareBy ?? 'family',
     maxWaitMs: options.maxWaitMs ?? Infinity,

@@ -2,9 +2,9 @@ import type { CreateImageRequest, Deprecation } from '@imgkit/core';
 
 import type { WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
-import { invalid, type AzureImageOptions, type AzureTargetRegion } from './image-request.ts';
+import { invalid, type AzureImageOptions } from './image-request.ts';
 import { deprecationTags } from './mapping.ts';
-import { regionName } from './regions.ts';
+import { plainRegions, wireRegion } from './target-regions.ts';
 import { toTags } from './tags.ts';
 
 /**
@@ -86,29 +86,17 @@ function targetRegions(
   { settings }: AzureContext,
   options: AzureImageOptions,
 ): readonly WireObject[] {
-  const wanted = (options.targetRegions ?? settings.targetRegions).map(
-    (region): AzureTargetRegion => (typeof region === 'string' ? { name: region } : region),
-  );
-  const names = wanted.map(({ name }) => regionName(name));
+  const wanted = plainRegions(options.targetRegions ?? settings.targetRegions);
+  const names = wanted.map(({ name }) => name);
   if (!names.includes(settings.location))
     throw invalid(
       `the target regions lack "${settings.location}", where the provider works`,
       'Azure keeps every version in its own location, too: name it.',
     );
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw invalid(`the region "${twice}" is named twice`, 'Name each once.');
-  return wanted.map((region) => targetRegion(region, options));
-}
-
-function targetRegion(region: AzureTargetRegion, options: AzureImageOptions): WireObject {
-  const { name, replicaCount, storageAccountType, excludeFromLatest, diskEncryptionSetId } = region;
-  return {
-    name: regionName(name),
-    regionalReplicaCount: replicaCount ?? options.replicaCount ?? 1,
-    storageAccountType: storageAccountType ?? options.storageAccountType ?? 'Standard_LRS',
-    excludeFromLatest: excludeFromLatest ?? false,
-    ...(diskEncryptionSetId === undefined
-      ? {}
-      : { encryption: { osDiskImage: { diskEncryptionSetId } } }),
-  };
+  if (options.replicationMode === 'Shallow' && names.length > 1)
+    throw invalid(
+      `a shallow version is in ${settings.location} only, not in ${names.join(', ')}`,
+      'Name no other target region, or replicate it in full.',
+    );
+  return wanted.map((region) => wireRegion(region, options));
 }

@@ -92,7 +92,8 @@ export async function awaitVersion(
   throw error;
 }
 
-function tellReplication(version: WireObject, { progress }: OperationControl): void {
+/** Tells how far a version is in each of its regions. */
+export function tellReplication(version: WireObject, { progress }: OperationControl): void {
   const summary = objects(object(version, 'replicationStatus'), 'summary');
   const parts = summary.map((one) => number(one, 'progress') ?? 0);
   const whole = parts.reduce((sum, part) => sum + part, 0) / Math.max(1, parts.length) / 100;
@@ -103,7 +104,7 @@ function tellReplication(version: WireObject, { progress }: OperationControl): v
 }
 
 /** Why a version isn't what it was to be: as the operation says, else as its regions say. */
-async function reasonOf(
+export async function reasonOf(
   { client }: AzureContext,
   { operation, target }: OperationToken,
   version: WireObject,
@@ -125,7 +126,11 @@ async function reasonOf(
   return new ImgkitError(
     'OPERATION_FAILED',
     `Azure could not make ${target}${where.length === 0 ? '' : ` (${where.join('; ')})`}`,
-    { resource: target, data: { regions: summary } },
+    {
+      resource: target,
+      data: { regions: summary },
+      hint: 'What failed can be tried again: isAzureImages(images), then images.replication.retry(id).',
+    },
   );
 }
 

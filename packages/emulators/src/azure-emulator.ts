@@ -37,6 +37,8 @@ export interface EmulatedRole {
 export interface AzureEmulatorOptions {
   /** The ids of its subscriptions; `00000000-0000-0000-0000-000000000001` by default. */
   readonly subscriptions?: readonly string[] | undefined;
+  /** Properties that requests may have anywhere, as those of newer versions of Azure; what isn't known is refused otherwise. */
+  readonly futureFields?: readonly string[] | undefined;
   /** The id of the tenant that all of them belong to; `10000000-0000-0000-0000-000000000001` by default. */
   readonly tenant?: string | undefined;
   /** Who may do what, beside those without a token, who own everything. */
@@ -166,6 +168,7 @@ export async function startAzureEmulator(
     softDeleted: new Map(),
     marketplace: new Map(),
     acceptedTerms: new Set(),
+    futureFields: new Set(options.futureFields),
     tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
     storage,
     contents: storage && new DiskContents(storage),

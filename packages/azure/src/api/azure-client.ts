@@ -96,6 +96,31 @@ export class SdkAzureClient implements AzureClient {
     });
   }
 
+  async getWhole(id: string, options: CallOptions = {}): Promise<WireObject> {
+    const { type, subscription, resourceGroup, names } = locate(id);
+    const abortSignal = options.signal;
+    return this.#call(options, async () => {
+      const client = await this.#clients.compute(subscription);
+      return this.#clients.whole.receive(async () =>
+        invoke(client, groups[type].name, 'get', resourceGroup, ...names, { abortSignal }),
+      );
+    });
+  }
+
+  async *deletedVersions(
+    definition: string,
+    options: CallOptions = {},
+  ): AsyncGenerator<readonly WireObject[], void, undefined> {
+    const { subscription, resourceGroup, names } = locate(definition);
+    const [gallery = '', name = ''] = names;
+    yield* this.#pages(options, async () => {
+      const client = await this.#clients.compute(subscription);
+      const place = [resourceGroup, gallery, 'images', name];
+      const asked = { abortSignal: options.signal };
+      return invoke(client, 'softDeletedResource', 'listByArtifactName', ...place, asked);
+    });
+  }
+
   async lookUp(query: RegionQuery, options: CallOptions = {}): Promise<WireObject> {
     const { subscription, collection, location, names } = query;
     return this.#call(options, async () => {
@@ -131,6 +156,14 @@ export class SdkAzureClient implements AzureClient {
     options?: CallOptions,
   ): Promise<OperationAddress | undefined> {
     return this.#start(id, 'update', [changes], options);
+  }
+
+  patchWhole(
+    id: string,
+    changes: WireObject,
+    options?: CallOptions,
+  ): Promise<OperationAddress | undefined> {
+    return this.#clients.whole.send(changes, () => this.#start(id, 'update', [{}], options));
   }
 
   delete(id: string, options?: CallOptions): Promise<OperationAddress | undefined> {

@@ -4,12 +4,15 @@ import { createTokenSource, tokenFor } from './credentials.ts';
 import type { Pace } from '../throttle/pace.ts';
 import { OperationBodies } from './operation-bodies.ts';
 import { loadRaw, type RawClient } from './raw-calls.ts';
+import { WholeBodies } from './whole-bodies.ts';
 import { loadAuthorization, loadCompute, type SdkClient } from './sdk.ts';
 
 /** The SDK's clients, one of each kind for each subscription, made at their first use with one source of tokens. */
 export class SdkClients {
   /** What operations have ended with. */
   readonly bodies = new OperationBodies();
+  /** What the SDK would drop. */
+  readonly whole = new WholeBodies();
   readonly #settings: AzureSettings;
   readonly #pace: Pace;
   readonly #compute = new Map<string, Promise<SdkClient>>();
@@ -78,10 +81,12 @@ export class SdkClients {
         allowInsecureConnection: !this.#secure,
         retryOptions: { maxRetries: 0 },
         userAgentOptions: { userAgentPrefix: 'imgkit' },
-        additionalPolicies: [this.#pace.policy, this.bodies.policy].map((policy) => ({
-          policy,
-          position: 'perRetry',
-        })),
+        additionalPolicies: [this.#pace.policy, this.bodies.policy, this.whole.policy].map(
+          (policy) => ({
+            policy,
+            position: 'perRetry',
+          }),
+        ),
       },
     };
   }

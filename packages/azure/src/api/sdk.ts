@@ -6,6 +6,7 @@ import { isWireObject, type WireObject } from './wire.ts';
 interface PipelineRequest {
   readonly url: string;
   readonly method: string;
+  body?: unknown;
   readonly headers: { set(name: string, value: string): void };
 }
 

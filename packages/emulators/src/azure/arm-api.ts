@@ -7,6 +7,7 @@ import { Call } from './call.ts';
 import { ArmError, errorAnswer, notFound } from './errors.ts';
 import type { Route } from './route.ts';
 import { operationPath, routes } from './routes.ts';
+import { unknownField } from './shape.ts';
 import type { World } from './state.ts';
 import { lookAtBlobs } from './storage/known-blobs.ts';
 
@@ -93,7 +94,7 @@ async function carryOut(
       'SubscriptionNotFound',
       `The subscription '${subscription}' could not be found.`,
     );
-  for (const message of complaintsOf(route, request, body)) {
+  for (const message of complaintsOf(route, request, body, world.futureFields)) {
     complain(`${route.rpc}: ${message}`);
     throw new ArmError(
       400,
@@ -129,6 +130,7 @@ function* complaintsOf(
   route: Route,
   { url }: ApiRequest,
   body: Json | undefined,
+  futureFields: ReadonlySet<string>,
 ): Iterable<string> {
   const { searchParams: search } = url;
   const version = search.get('api-version');
@@ -138,9 +140,16 @@ function* complaintsOf(
     if (name !== 'api-version' && !route.query.includes(name)) yield `query ${name} is not known`;
   if (route.body === undefined) {
     if (body !== undefined) yield 'there must be no body';
-  } else if (body === undefined) {
+    return;
+  }
+  if (body === undefined) {
     if (route.bodyIsOptional !== true) yield 'there must be a body';
-  } else for (const { path, message } of route.body(body, '')) yield `${path} ${message}`;
+    return;
+  }
+  for (const { path, message } of route.body(body, '')) {
+    const field = path.slice(path.lastIndexOf('.') + 1);
+    if (!(message === unknownField && futureFields.has(field))) yield `${path} ${message}`;
+  }
 }
 
 function readBody(text: string, complain: (message: string) => void): Json | undefined {

@@ -10,6 +10,9 @@ export interface Complaint {
 /** Says what is wrong with a value. */
 export type Shape = (value: Json, path: string) => Iterable<Complaint>;
 
+/** What is said of a property that a request may not have. */
+export const unknownField = 'is not known';
+
 type Fields = Readonly<Record<string, Shape>>;
 
 /** A text, of a form if one is given. */
@@ -88,7 +91,7 @@ export function object(required: Fields, optional: Fields = {}): Shape {
       if (value[name] === undefined) yield { path: at(name), message: 'is required' };
     for (const [name, each] of Object.entries(value)) {
       const shape = required[name] ?? optional[name];
-      if (shape === undefined) yield { path: at(name), message: 'is not known' };
+      if (shape === undefined) yield { path: at(name), message: unknownField };
       else if (each !== undefined) yield* shape(each, at(name));
     }
   };

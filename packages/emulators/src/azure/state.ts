@@ -31,6 +31,8 @@ export interface World {
   readonly marketplace: Map<string, EmulatedMarketplaceImage>;
   /** The purchase plans whose terms were accepted, by the key of their names. */
   readonly acceptedTerms: Set<string>;
+  /** The names of properties that no description has yet. */
+  readonly futureFields: ReadonlySet<string>;
   /** The tenant of all subscriptions. */
   readonly tenant: string;
   /** What is known of page blobs, by address. */

@@ -80,8 +80,10 @@ function replace(call: Call, standing: Stored, location: string): ReturnType<Han
 const patch: Handler = (call) => {
   if (objectOf(call.body, 'properties')?.['restore'] === true) return restore(call);
   const found = call.target();
-  requireStanding(found);
-  const before = new Set(regionNames(regionsOf(found)));
+  // What stood before a change that failed stands in the regions that it had.
+  const stood = stateOf(found) === 'Failed' ? found.replication?.settled : undefined;
+  if (stood === undefined || stood.size === 0) requireStanding(found);
+  const before = stood ?? new Set(regionNames(regionsOf(found)));
   const { tags } = call.body;
   const change = objectOf(call.body, 'properties') ?? {};
   const { storageProfile: _, ...changes } = change;

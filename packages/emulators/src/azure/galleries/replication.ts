@@ -28,9 +28,11 @@ export function replicationStatus(stored: Stored, now: number): JsonObject {
   const summary = regions.map((name) => {
     const place = fresh.indexOf(name);
     const share = place === -1 ? 1 : (elapsed * fresh.length) / (place + 1);
-    const progress = Math.max(0, Math.min(100, Math.floor(share * 100)));
-    const state = progress === 100 ? 'Completed' : failed ? 'Failed' : 'Replicating';
-    return { region: displayName(name), state, details: '', progress };
+    const lost = failed && place !== -1;
+    const progress = Math.max(0, Math.min(lost ? 99 : 100, Math.floor(share * 100)));
+    const state = lost ? 'Failed' : progress === 100 ? 'Completed' : 'Replicating';
+    const details = lost ? `The replication to ${displayName(name)} failed.` : '';
+    return { region: displayName(name), state, details, progress };
   });
   const all = summary.every(({ state }) => state === 'Completed');
   const aggregatedState = failed ? 'Failed' : all ? 'Completed' : 'InProgress';
