@@ -123,11 +123,15 @@ export interface AzureClient {
    */
   put(id: string, body: WireObject, options?: PutOptions): Promise<OperationAddress | undefined>;
 
-  /** Starts a change of what is named, and of nothing else. */
+  /**
+   * Starts a change of what is named, and of nothing else.
+   *
+   * @param options - `ifMatch`: the etag that it must have, where the resource has one.
+   */
   patch(
     id: string,
     changes: WireObject,
-    options?: CallOptions,
+    options?: CallOptions & { readonly ifMatch?: string | undefined },
   ): Promise<OperationAddress | undefined>;
 
   /** Starts a change, and sends exactly what is given: for lists of which Azure takes only the whole. */

@@ -9,6 +9,14 @@ export type {
   AzureReplicationStatus,
 } from './replication.ts';
 export type { AzureTargetRegion } from './target-regions.ts';
+export { isAzureFleets, type AzureFleets } from './fleets.ts';
+export type {
+  AzureFleetOptions,
+  AzureHealth,
+  AzureRollingPolicy,
+  AzureRolloutOptions,
+  AzureUpgradeMode,
+} from './fleets/fleet-options.ts';
 export { isAzureMarketplaceImage, type AzureMarketplaceImage } from './marketplace.ts';
 export type { AzureMachineOptions } from './machines/machine-options.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';

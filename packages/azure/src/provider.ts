@@ -15,6 +15,7 @@ import type { AzureClient } from './client.ts';
 import { AzureContext } from './context.ts';
 import { AzureDeprecation } from './deprecation.ts';
 import { AzureDisks } from './disks.ts';
+import { AzureFleets } from './fleets.ts';
 import { sameImageId } from './image-id.ts';
 import { AzureImages } from './images.ts';
 import { AzureInstances } from './instances.ts';
@@ -50,6 +51,7 @@ export const partNames = [
   'disks',
   'instances',
   'snapshots',
+  'fleets',
   'limits',
   'transfer',
 ] as const satisfies readonly (keyof ProviderParts)[];
@@ -77,11 +79,13 @@ export function createParts(
   const disks = new AzureDisks(context);
   const snapshots = new AzureSnapshots(context);
   const instances = new AzureInstances(context);
+  const fleets = new AzureFleets(context);
   return {
     images,
     disks,
     snapshots,
     instances,
+    fleets,
     deprecation: new AzureDeprecation(context),
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),
@@ -92,6 +96,10 @@ export function createParts(
       disk: disksAndExports(context, disks),
       snapshot: snapshots,
       image: imagesAndUploads(context, images),
+      fleet: {
+        list: ({ labels }, options) => fleets.listOwned(labels, options),
+        delete: (id, options) => fleets.delete(id, options),
+      },
     }),
     connection: {
       project: settings.subscription,

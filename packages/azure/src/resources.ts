@@ -26,12 +26,7 @@ interface Shown {
 export interface ResourceKind<T extends Shown> {
   /** In words: `disk`. */
   readonly what: string;
-  readonly type: ResourceType &
-    (
-      | 'Microsoft.Compute/disks'
-      | 'Microsoft.Compute/snapshots'
-      | 'Microsoft.Compute/virtualMachines'
-    );
+  readonly type: ResourceType;
   /** The capability's name, for messages and tokens: `disks`. */
   readonly capability: string;
   /** The call that makes one; `create` by default. */
@@ -175,13 +170,18 @@ export function deleteResource<T extends Shown>(
   });
 }
 
-/** Says how the creation and the deletion of a kind are continued from their tokens. */
+/**
+ * Says how the creation and the deletion of a kind are continued from their tokens.
+ *
+ * @param show - What comes of the creation beside what the kind shows.
+ */
 export function resumeResource<T extends Shown>(
   context: AzureContext,
   kind: ResourceKind<T>,
+  show: (made: T, control: OperationControl) => Promise<unknown> = async (made) => made,
 ): void {
-  context.onResume(`${kind.capability}.${kind.made ?? 'create'}`, (token, control) =>
-    finish(context, kind, token, control),
+  context.onResume(`${kind.capability}.${kind.made ?? 'create'}`, async (token, control) =>
+    show(await finish(context, kind, token, control), control),
   );
   context.onResume(`${kind.capability}.delete`, async ({ operation, ...token }, control) => {
     if (operation !== null) await context.waitFor(control, { ...token, operation });

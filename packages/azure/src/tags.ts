@@ -30,6 +30,12 @@ export const ownTags = {
   description: 'imgkit-description',
   /** The ports of a machine that were asked for. */
   ports: 'imgkit-ports',
+  /** Of a fleet: what its machines were of before, which a rollback goes to. */
+  before: 'imgkit-before',
+  /** Of a fleet: the rollout that imgkit carries out on it. */
+  rollout: 'imgkit-rollout',
+  /** Of a fleet: the digest of what its machines are told at their first boot. */
+  guest: 'imgkit-guest',
 } as const;
 
 /** Before the keys of what a machine's guest may read: it sees the tags in its instance metadata. */
@@ -41,7 +47,8 @@ export type OwnTags = Partial<Record<keyof typeof ownTags, string | undefined>>;
 const ownNames = new Set<string>(Object.values(ownTags));
 
 /** https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations */
-const [mostTags, longestKey, longestValue] = [50, 512, 256];
+export const longestValue = 256;
+const [mostTags, longestKey] = [50, 512];
 const reserved = /^(?:microsoft|azure|windows)/i;
 
 /**

@@ -153,9 +153,11 @@ export class SdkAzureClient implements AzureClient {
   patch(
     id: string,
     changes: WireObject,
-    options?: CallOptions,
+    options?: CallOptions & { readonly ifMatch?: string | undefined },
   ): Promise<OperationAddress | undefined> {
-    return this.#start(id, 'update', [changes], options);
+    const { ifMatch } = options ?? {};
+    const condition = ifMatch === undefined ? [] : [{ ifMatch }];
+    return this.#start(id, 'update', [changes, ...condition], options);
   }
 
   patchWhole(

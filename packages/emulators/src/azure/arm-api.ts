@@ -118,6 +118,7 @@ async function carryOut(
       search: request.url.searchParams,
       body: isJsonObject(body) ? body : {},
       onlyNew: request.headers['if-none-match'] === '*',
+      ifMatch: request.headers['if-match'],
       effects,
       origin,
     }),

@@ -23,6 +23,8 @@ export interface CallParts {
   readonly body: JsonObject;
   /** Whether the request makes something only where nothing stands. */
   readonly onlyNew: boolean;
+  /** The etag that what is changed must have. */
+  readonly ifMatch?: string | undefined;
   readonly effects: readonly FaultEffect[];
   /** Where the emulator is: what the addresses in answers begin with. */
   readonly origin: string;
@@ -124,17 +126,24 @@ export class Call {
 
   /** A page of a list, with a link to the next one. */
   page(items: readonly Json[]): Answer {
-    const start = Number(this.parts.search.get('$skiptoken') ?? 0);
+    const [index = '0', ...last] = (this.parts.search.get('$skiptoken') ?? '0').split(':');
+    // What comes and goes between two pages moves the others: the next page begins after the last one's last item.
+    const known = items.findIndex((item) => idIn(item) === last.join(':'));
+    const start = known === -1 ? Number(index) : known + 1;
     const end = start + this.world.pageSize;
     const value = items.slice(start, end);
     if (end >= items.length) return { status: 200, body: { value } };
     const search = new URLSearchParams(this.parts.search);
-    search.set('$skiptoken', String(end));
+    search.set('$skiptoken', `${end}:${idIn(value.at(-1)) ?? ''}`);
     return {
       status: 200,
       body: { value, nextLink: `${this.parts.origin}${this.id}?${search.toString()}` },
     };
   }
+}
+
+function idIn(item: Json | undefined): string | undefined {
+  return isObject(item) ? textOf(item, 'id') : undefined;
 }
 
 /** A resource as lists have it: there, Azure writes the resource group in upper case. */

@@ -8,7 +8,7 @@ import {
   type MutableJsonObject,
 } from '../../control-plane/json.ts';
 import { listed, merged, type Call, type Handler } from '../call.ts';
-import { conflict, invalidParameter } from '../errors.ts';
+import { ArmError, conflict, invalidParameter } from '../errors.ts';
 import { openOperation, type OperationFailure } from '../operations.ts';
 import { isRegion } from '../regions.ts';
 import { isOfType } from '../resource-id.ts';
@@ -53,6 +53,7 @@ const put: Handler = (call) => {
   if (!isRegion(location)) throw invalidParameter('location', `'${location}' is not available`);
   const properties = objectOf(call.body, 'properties') ?? {};
   const standing = call.world.resources.find(call.id);
+  if (standing !== undefined && call.parts.onlyNew) throw precondition(standing);
   if (standing !== undefined) return change(call, standing, call.body, properties);
 
   checkUpgradePolicy(properties);
@@ -85,7 +86,9 @@ const patch: Handler = (call) => {
 /** Changes a scale set: its model, how many machines it has, or both. */
 function change(call: Call, set: Stored, body: JsonObject, properties: JsonObject) {
   const { tags } = body;
+  const { ifMatch } = call.parts;
   const record = recordOf(set);
+  if (ifMatch !== undefined && ifMatch !== set.resource['etag']) throw precondition(set);
   const sku = merged(set.resource['sku'], body['sku']);
   if (stateOf(set) === 'Creating' || stateOf(set) === 'Deleting')
     throw conflict(`Another operation is going on on '${set.id}', which is ${stateOf(set)}.`);
@@ -193,6 +196,7 @@ function work(call: Call, set: Stored, status: number, finish: () => void, upgra
     result: () => set.resource,
   });
   record.current = operation;
+  set.resource['etag'] = `"${world.nextGuid()}"`;
   setProperties(set, { provisioningState: status === 201 ? 'Creating' : 'Updating' });
   const body = { ...set.resource };
   const end = (failure?: OperationFailure, cancelled = false): void => {
@@ -217,6 +221,14 @@ function work(call: Call, set: Stored, status: number, finish: () => void, upgra
     startRollingUpgrade(world, set, { startedBy: 'User', target: upgrade, system: false, ended });
   });
   return { status, body, headers: operation.headers };
+}
+
+function precondition({ id }: Stored): ArmError {
+  return new ArmError(
+    412,
+    'PreconditionFailed',
+    `The resource '${id}' isn't as the request wants it: its etag is another one, or it stands already.`,
+  );
 }
 
 /** Begins Azure's own upgrades, where a scale set wants them and there is a newer image. */
