@@ -1,4 +1,4 @@
-import { createImgkit, family, ImgkitError } from '@imgkit/core';
+import { createImgkit, family, ImgkitError, type Plugin } from '@imgkit/core';
 import {
   bake,
   file,
@@ -13,6 +13,7 @@ import {
 } from '@imgkit/bake';
 import { gce } from '@imgkit/gce';
 import { qemu } from '@imgkit/qemu';
+import { rackspace, type RackspaceOptions } from '@imgkit/rackspace';
 import { join } from 'node:path';
 
 // A program that bakes, as a user's would, for the tests to watch, to interrupt and to kill. What it is to bake is told by its argument; what happens it
@@ -36,6 +37,8 @@ export interface Job extends Omit<Partial<RecipeOptions>, 'provision' | 'verify'
   readonly keepOnFailure?: boolean;
   /** Where Compute Engine is, when it is to be baked there instead of in the local store. */
   readonly computeEngine?: string;
+  /** The OpenStack at which it is to be baked, and as whom. */
+  readonly openStack?: RackspaceOptions;
 }
 
 /** What it tells. */
@@ -66,6 +69,12 @@ function tell(line: Line): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
+function theProvider(): Plugin {
+  if (openStack !== undefined) return rackspace({ name: 'cloud', ...openStack });
+  if (computeEngine === undefined) return qemu({ directory: join(directory, 'store') });
+  return gce({ endpoint: computeEngine, project: 'imgkit-test', zone: 'us-central1-a' });
+}
+
 function provisioner(step: Step): Provisioner {
   if ('file' in step) return file(step.file);
   if ('reboot' in step) return reboot();
@@ -76,11 +85,17 @@ function provisioner(step: Step): Provisioner {
 }
 
 const job: Job = JSON.parse(process.argv[2] ?? '');
-const { directory, name = 'app', version, force, keepOnFailure, computeEngine, ...rest } = job;
-const provider =
-  computeEngine === undefined
-    ? qemu({ directory: join(directory, 'store') })
-    : gce({ endpoint: computeEngine, project: 'imgkit-test', zone: 'us-central1-a' });
+const {
+  directory,
+  name = 'app',
+  version,
+  force,
+  keepOnFailure,
+  computeEngine,
+  openStack,
+  ...rest
+} = job;
+const provider = theProvider();
 let runId: string | undefined;
 try {
   const one = recipe(name, {

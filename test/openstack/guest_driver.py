@@ -132,9 +132,8 @@ class GuestDriver(fake.FakeDriver):
         update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
         images = glance.API()
         image = images.get(context, image_id)
-        # Only a snapshot made from nothing has no format to inherit.
-        image["disk_format"] = image.get("disk_format") or "raw"
-        image["container_format"] = image.get("container_format") or "bare"
+        image["disk_format"] = instance.image_meta.disk_format or "raw"
+        image["container_format"] = instance.image_meta.container_format or "bare"
         copy = self._copy_of_disk(instance, image["disk_format"])
         update_task_state(task_state=task_states.IMAGE_UPLOADING,
                           expected_state=task_states.IMAGE_PENDING_UPLOAD)

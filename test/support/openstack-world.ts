@@ -12,10 +12,44 @@ const cloud = inject('openstack');
 export const missing = cloud.missing ?? inject('tinyBase').missing;
 
 /** How a user of the tests' OpenStack signs in; each has a project of its name. */
-function optionsOf(user: string): RackspaceOptions {
+export function optionsOf(user: string): RackspaceOptions {
   if (cloud.missing !== undefined) throw new Error(cloud.missing);
   const { identity: authUrl, password } = cloud;
   return { authUrl, username: user, password, projectName: user, region: 'RegionOne' };
+}
+
+/** A call of the network service as a user, beside the adapter; its answer, whose form is Neutron's. */
+export async function callNeutron(
+  user: string,
+  method: string,
+  path: string,
+  content?: object,
+): Promise<any> {
+  const { authUrl = '', username, password } = optionsOf(user);
+  const domain = { id: 'default' };
+  const credentials = { user: { name: username, domain, password } };
+  const signedIn = await fetch(`${authUrl}/auth/tokens`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      auth: {
+        identity: { methods: ['password'], password: credentials },
+        scope: { project: { name: user, domain } },
+      },
+    }),
+  });
+  const { NEUTRON_PORT: port } = cloud.missing === undefined ? cloud.environment : {};
+  const answer = await fetch(`http://127.0.0.1:${port}/v2.0${path}`, {
+    method,
+    headers: {
+      'x-auth-token': signedIn.headers.get('x-subject-token') ?? '',
+      'content-type': 'application/json',
+    },
+    body: content === undefined ? null : JSON.stringify(content),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  return text === '' ? undefined : JSON.parse(text);
 }
 
 /** A project of the tests' OpenStack with an image that boots within seconds, and all that a test makes of it. */
@@ -37,11 +71,12 @@ export class OpenStackWorld implements AsyncDisposable {
     this.name = name;
   }
 
-  static async open(user: string): Promise<OpenStackWorld> {
+  /** @param more - What differs in how the user signs in. */
+  static async open(user: string, more: RackspaceOptions = {}): Promise<OpenStackWorld> {
     const directory = await mkdtemp(join(inject('vmDirectory'), 'o-'));
     const kit = await createImgkit({
       stateDirectory: join(directory, 'state'),
-      providers: [rackspace({ name: 'cloud', ...optionsOf(user) })],
+      providers: [rackspace({ name: 'cloud', ...optionsOf(user), ...more })],
     });
     const name = `w-${randomBytes(4).toString('hex')}`;
     const base = await kit.providers.get('cloud').images.create({

@@ -12,6 +12,7 @@ import { located } from './errors.ts';
 import { RackspaceFleets } from './fleets.ts';
 import { RackspaceImages } from './images.ts';
 import { RackspaceInstances } from './instances.ts';
+import { Accessories } from './instances/accessories.ts';
 import { RackspaceLimits } from './limits.ts';
 import { RackspaceMachineImages } from './machine-images.ts';
 import type { RackspaceOptions } from './options.ts';
@@ -88,6 +89,7 @@ export async function createParts(
       limits: new RackspaceLimits(context, settings.identityVersion === '2.0'),
       owned: ownedResources(provider, {
         instance: instances,
+        accessory: new Accessories(context),
         ...(fleets && { fleet: fleets }),
         'machine-image': machineImages,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),

@@ -9,6 +9,7 @@ import {
 import { bootImage, targetOf } from './fleets/fleet-document.ts';
 import { listFleets } from './fleets/fleet-record.ts';
 import type { GlanceImage } from './glance/glance-image.ts';
+import { isGone } from './instances/instance-view.ts';
 import { properties } from './mapping.ts';
 import type { CloudContext } from './resources/context.ts';
 import { visibleImage } from './resources/image-access.ts';
@@ -61,8 +62,11 @@ export class RackspaceUsage implements Usage {
   async #servers(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
     const users: ImageUser[] = [];
     try {
-      for await (const server of this.#context.nova.list({ image: id }, options))
+      for await (const server of this.#context.nova.list({ image: id }, options)) {
+        // For a moment, lists still have what can no longer be found by its id.
+        if (isGone(server)) continue;
         users.push({ kind: 'instance', id: server.id, reason: 'it was launched from it' });
+      }
     } catch (error) {
       // A cloud without a compute service has no servers.
       if (!ImgkitError.is(error, 'FAILED_PRECONDITION')) throw error;

@@ -14,7 +14,7 @@ import type { Token } from '../src/identity/token.ts';
 import type { RackspaceOptions } from '../src/options.ts';
 
 /** The users of the tests' OpenStack; each has a project of its name. */
-export type User = 'images' | 'consumer-a' | 'consumer-b';
+export type User = 'images' | 'consumer-a' | 'consumer-b' | 'admin';
 
 const cloud = inject('openstack');
 

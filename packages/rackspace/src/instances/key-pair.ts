@@ -4,7 +4,7 @@ import { checkedPublicKey, ImgkitError, type CallOptions, type Labels } from '@i
 
 import { statusOf } from '../errors.ts';
 import type { CloudContext } from '../resources/context.ts';
-import { ownedName } from './ownership.ts';
+import { markedPrefix, ownedName } from './ownership.ts';
 
 /** The key pair of one launch. */
 export interface LaunchKey {
@@ -25,19 +25,30 @@ export async function withKeyPair<T>(
   options: CallOptions,
 ): Promise<T> {
   if (key === undefined) return work(undefined);
-  const name = keyPairName(key);
+  const name = ownedName(key.labels, markOf(key.digest));
   try {
     await importOnce(context, name, checkedPublicKey(key), options);
     return await work(name);
   } finally {
     // What stays is found by its name.
-    await removeKeyPair(context, name).catch(() => undefined);
+    await removeKeyPairs(context, key.digest).catch(() => undefined);
   }
 }
 
-/** The name of the key pair of a launch: the same for every try of it. */
-function keyPairName({ labels, digest }: LaunchKey): string {
-  return ownedName(labels, digest.slice(0, 16));
+/** Removes the key pairs of all tries of a launch: each has labels of its own, and the mark of them all. */
+export async function removeKeyPairs(
+  context: CloudContext,
+  digest: string,
+  options?: CallOptions,
+): Promise<void> {
+  const prefix = markedPrefix(markOf(digest));
+  for (const name of await context.nova.keyPairs(options)) {
+    if (name.startsWith(prefix)) await removeKeyPair(context, name, options);
+  }
+}
+
+function markOf(digest: string): string {
+  return digest.slice(0, 16);
 }
 
 /** Two tries of one launch use one key pair. */

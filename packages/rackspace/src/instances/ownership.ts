@@ -21,12 +21,18 @@ const content = z.array(z.string()).max(order.length);
  * labels that are too long, the last ones are left out: the thing is still found by its owner and its run.
  */
 export function ownedName(labels: Labels, mark: string): string {
+  const start = markedPrefix(mark);
   for (let count: number = order.length; ; count -= 1) {
     const values = order.slice(0, count).map((key) => labels[key] ?? '');
     const text = Buffer.from(JSON.stringify(values)).toString('base64url');
-    const name = `imgkit-owned-${mark}-${text}`;
+    const name = `${start}${text}`;
     if (name.length <= maxLength || count === 0) return name;
   }
+}
+
+/** How all names with a mark begin. */
+export function markedPrefix(mark: string): string {
+  return `imgkit-owned-${mark}-`;
 }
 
 /** The labels that such a name holds; nothing for any other name. */

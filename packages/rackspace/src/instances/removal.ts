@@ -3,8 +3,8 @@ import type { CallOptions } from '@imgkit/core';
 import type { CloudContext } from '../resources/context.ts';
 import { markLeft } from '../machine-images/set-removal.ts';
 import { addressesOf, removeAddress } from './floating-address.ts';
-import { removeKeyPair } from './key-pair.ts';
-import { labelsOfName } from './ownership.ts';
+import { removeKeyPairs } from './key-pair.ts';
+import { readServerMetadata } from './server-metadata.ts';
 import { findServer, removeServer } from './server-state.ts';
 
 /** Deletes a server and what was made for it alone, and waits until it is gone. One that is gone is deleted. */
@@ -19,6 +19,7 @@ export async function removeInstance(
   const addresses = await addressesOf(context, server, { signal });
   await removeServer(context, id, { signal });
   for (const address of addresses) await removeAddress(context, address.id, { signal });
-  const keyPair = server.key_name ?? '';
-  if (labelsOfName(keyPair) !== undefined) await removeKeyPair(context, keyPair, { signal });
+  // A launch that was cut off may have left its key pair.
+  const { key } = readServerMetadata(server);
+  if (key !== undefined && server.key_name) await removeKeyPairs(context, key, { signal });
 }

@@ -1,13 +1,21 @@
 import type { CallOptions } from '../call-options.ts';
 import type { Labels } from '../labels.ts';
 
-/** The kinds of resources that imgkit makes. */
-export type OwnedKind = 'instance' | 'disk' | 'snapshot' | 'image' | 'machine-image' | 'fleet';
+/** The kinds of resources that imgkit makes. An accessory is made for an instance alone: a key pair, an address. */
+export type OwnedKind =
+  | 'instance'
+  | 'accessory'
+  | 'disk'
+  | 'snapshot'
+  | 'image'
+  | 'machine-image'
+  | 'fleet';
 
 /** Every {@link OwnedKind}, in the order in which they are removed: not every cloud deletes a disk before its snapshots. */
 export const ownedKinds = [
   'fleet',
   'instance',
+  'accessory',
   'machine-image',
   'snapshot',
   'disk',

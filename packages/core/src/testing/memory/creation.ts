@@ -9,6 +9,7 @@ import type { Row, Table } from './table.ts';
 const collections = {
   fleet: 'fleets',
   instance: 'instances',
+  accessory: 'accessories',
   disk: 'disks',
   'machine-image': 'machine-images',
   snapshot: 'snapshots',

@@ -1,9 +1,4 @@
-import {
-  ownedKinds,
-  type OwnedKind,
-  type OwnedResource,
-  type OwnedResources,
-} from '../../spec/capabilities/owned.ts';
+import type { OwnedKind, OwnedResource, OwnedResources } from '../../spec/capabilities/owned.ts';
 import { ImgkitError } from '../../spec/errors.ts';
 import type { Begun, MemoryContext } from './context.ts';
 import { deleteDisk } from './disks.ts';
@@ -14,15 +9,17 @@ import { deleteMachineImage } from './machine-images.ts';
 import { deleteSnapshot } from './snapshots.ts';
 import { hasLabels, type Row, type Table } from './table.ts';
 
-const deletions: Readonly<Record<OwnedKind, (context: MemoryContext, id: string) => Begun<void>>> =
-  {
-    fleet: deleteFleet,
-    instance: deleteInstance,
-    disk: deleteDisk,
-    'machine-image': deleteMachineImage,
-    snapshot: deleteSnapshot,
-    image: deleteImage,
-  };
+// Machines of a memory cloud need no accessories.
+const deletions: Readonly<
+  Partial<Record<OwnedKind, (context: MemoryContext, id: string) => Begun<void>>>
+> = {
+  fleet: deleteFleet,
+  instance: deleteInstance,
+  disk: deleteDisk,
+  'machine-image': deleteMachineImage,
+  snapshot: deleteSnapshot,
+  image: deleteImage,
+};
 
 /** All that carries imgkit's labels in a memory cloud. */
 export function memoryOwned(context: MemoryContext): OwnedResources {
@@ -39,13 +36,14 @@ export function memoryOwned(context: MemoryContext): OwnedResources {
     },
     delete: async (kind, id, options = {}) => {
       await context.operation('owned.delete', id, options, () => {
-        if (!ownedKinds.includes(kind)) {
+        const deletion = Object.hasOwn(deletions, kind) ? deletions[kind] : undefined;
+        if (deletion === undefined) {
           throw new ImgkitError('INVALID_ARGUMENT', `"${kind}" isn't a kind of resource`, {
             resource: id,
-            hint: `Use one of ${ownedKinds.join(', ')}.`,
+            hint: `Use one of ${Object.keys(deletions).join(', ')}.`,
           });
         }
-        return deletions[kind](context, id);
+        return deletion(context, id);
       });
     },
   };
