@@ -65,7 +65,7 @@ const tokens = new Map<User, Promise<Token>>();
 /** Asks a service as a user, beside the adapter. */
 export async function ask(
   user: User,
-  service: 'identity' | 'image' | 'compute',
+  service: 'identity' | 'image' | 'compute' | 'volumev3',
   path: string,
   init: RequestInit = {},
 ): Promise<Response> {

@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+
+import {
+  anotherProvider,
+  killedAt,
+  machineWorld,
+  owned,
+  proxied,
+  type MachineWorld,
+} from './machine-world.ts';
+import { missing } from './openstack.ts';
+
+const sizeBytes = 2 ** 30;
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/** A running server with a further disk. */
+function launch({ provider, run, labels, image }: MachineWorld, bootVolume = false) {
+  return provider.instances.launch({
+    name: run,
+    boot: { kind: 'image', image: image.ref },
+    machineType: 'tiny',
+    disks: [{ sizeBytes }],
+    labels,
+    metadata: { role: 'web' },
+    providerOptions: { bootVolume },
+  });
+}
+
+/** What must hold however a machine image came about. */
+async function checkSet(world: MachineWorld, instance: string, id: string): Promise<void> {
+  const { provider, run, labels } = world;
+  expect(await provider.machineImages.get(id)).toMatchObject({ status: 'READY', instance });
+  expect((await all(provider.machineImages.list({ labels }))).map((one) => one.id)).toEqual([id]);
+  // Its snapshot counts as a part of it, and there is one for the disk.
+  expect(await owned(provider, labels)).toEqual(
+    [`image ${run}-base`, `instance ${run}`, `machine-image ${run}`].toSorted(),
+  );
+  const server = await provider.instances.get(instance);
+  expect(server.status, 'it runs as before').toBe('RUNNING');
+  expect(JSON.stringify(server.native)).not.toContain('imgkit:paused-for');
+}
+
+describe.skipIf(missing !== undefined)('a machine image', () => {
+  it('of a server that boots from a volume brings all its volumes back', async () => {
+    const world = await machineWorld();
+    const { provider, run, labels } = world;
+    const server = await launch(world, true);
+    const made = await provider.machineImages.create({
+      name: run,
+      instance: server.id,
+      labels,
+      description: 'before the upgrade',
+    });
+    expect(made.disks).toEqual([
+      { boot: true, sizeBytes },
+      { boot: false, sizeBytes },
+    ]);
+    await checkSet(world, server.id, made.id);
+    expect((await all(provider.images.list({ labels }))).map(({ name }) => name)).toEqual([
+      `${run}-base`,
+    ]);
+    await expect(provider.images.get(made.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(provider.images.delete(made.id)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    });
+    const part = (await all(provider.snapshots.list())).find(({ name }) => name.startsWith(run));
+    expect(part, 'its snapshots are its own').toBeUndefined();
+
+    const restored = await provider.machineImages.restore({
+      machineImage: made.id,
+      name: `${run}-again`,
+      labels,
+    });
+    expect(restored).toMatchObject({ status: 'RUNNING', machineType: 'tiny' });
+    expect(restored.metadata).toEqual({ role: 'web' });
+    expect(restored.disks.map(({ boot }) => boot)).toEqual([true, false]);
+    const volumes = server.disks.map(({ id }) => id);
+    expect(
+      restored.disks.some(({ id }) => volumes.includes(id)),
+      'they are copies',
+    ).toBe(false);
+
+    // Cinder keeps the volumes of a deleted server as long as there are snapshots of them.
+    await provider.instances.delete(server.id);
+    await expect(provider.disks.get(volumes[1] ?? '')).resolves.toMatchObject({ instances: [] });
+    await provider.machineImages.delete(made.id);
+    for (const id of volumes)
+      await expect(provider.disks.get(id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('is one, whatever goes wrong on the way', async () => {
+    const world = await machineWorld();
+    const { provider, run, labels } = world;
+    const server = await launch(world);
+    const request = (key: string) => ({
+      name: run,
+      instance: server.id,
+      labels,
+      idempotencyKey: `${run}-${key}`,
+    });
+
+    const { proxy: compute, options: one } = await proxied('compute');
+    const { proxy: volumes, options: two } = await proxied('volumev3');
+    const trouble = 'lost answer';
+    compute.fail({ method: 'POST', path: /\/action/, trouble, times: 2 });
+    volumes.fail({ method: 'POST', path: /\/snapshots/, trouble });
+    const behind = await anotherProvider({ ...one, ...two });
+    const made = await behind.machineImages.create(request('lost'));
+    expect(compute.pending() + volumes.pending()).toBe(0);
+    await checkSet(world, server.id, made.id);
+    await provider.machineImages.delete(made.id);
+
+    for (const [service, asked] of [
+      ['compute', /POST .*\/action/], // the server is paused, and nothing else is there
+      ['volumev3', /POST .*\/snapshots/], // a snapshot is on its way
+    ] as const) {
+      const wanted = request(String(asked));
+      await killedAt(await proxied(service), asked, 'machineImages.create', wanted);
+      const whole = await provider.machineImages.create(wanted);
+      await checkSet(world, server.id, whole.id);
+      expect(await provider.machineImages.create(wanted)).toMatchObject({ id: whole.id });
+      await provider.machineImages.delete(whole.id);
+    }
+
+    // Half deleted, it is still one thing, which can't be used, and which the next call deletes.
+    const last = await provider.machineImages.create(request('last'));
+    const proxy = await proxied('volumev3');
+    await killedAt(proxy, /DELETE .*\/snapshots/, 'machineImages.delete', { id: last.id });
+    const status = async () => (await provider.machineImages.get(last.id)).status;
+    await expect.poll(status, { timeout: 30_000 }).toBe('FAILED');
+    const again = { machineImage: last.id, name: `${run}-again`, labels };
+    await expect(provider.machineImages.restore(again)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    });
+    await provider.machineImages.delete(last.id);
+    expect(await owned(provider, labels)).toEqual([`image ${run}-base`, `instance ${run}`]);
+  });
+});
