@@ -11,10 +11,12 @@ import {
   type RecipeOptions,
   type ShellOptions,
 } from '@imgkit/bake';
+import { azure } from '@imgkit/azure';
 import { gce } from '@imgkit/gce';
 import { qemu } from '@imgkit/qemu';
 import { rackspace, type RackspaceOptions } from '@imgkit/rackspace';
 import { join } from 'node:path';
+import { azurePlace } from './support/azure-place.ts';
 
 // A program that bakes, as a user's would, for the tests to watch, to interrupt and to kill. What it is to bake is told by its argument; what happens it
 // tells by lines of JSON.
@@ -39,6 +41,8 @@ export interface Job extends Omit<Partial<RecipeOptions>, 'provision' | 'verify'
   readonly computeEngine?: string;
   /** The OpenStack at which it is to be baked, and as whom. */
   readonly openStack?: RackspaceOptions;
+  /** Where Azure is, when it is to be baked there. */
+  readonly azure?: string;
 }
 
 /** What it tells. */
@@ -71,6 +75,7 @@ function tell(line: Line): void {
 
 function theProvider(): Plugin {
   if (openStack !== undefined) return rackspace({ name: 'cloud', ...openStack });
+  if (arm !== undefined) return azure({ endpoint: arm, ...azurePlace });
   if (computeEngine === undefined) return qemu({ directory: join(directory, 'store') });
   return gce({ endpoint: computeEngine, project: 'imgkit-test', zone: 'us-central1-a' });
 }
@@ -93,6 +98,7 @@ const {
   keepOnFailure,
   computeEngine,
   openStack,
+  azure: arm,
   ...rest
 } = job;
 const provider = theProvider();

@@ -8,7 +8,7 @@ import { debianBase, type BaseImage } from '@imgkit/qemu';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { webPackages } from '../examples/golden-image/src/web-packages.ts';
 import { webRecipe } from '../examples/golden-image/src/web-recipe.ts';
-import { GceBakeWorld } from './support/gce-bake-world.ts';
+import { openGceWorld } from './support/gce-bake-world.ts';
 
 /** The whole of `pnpm start`, as a user types it, on machines of its own. */
 const example = new URL('../examples/golden-image/', import.meta.url);
@@ -150,7 +150,7 @@ describe('the golden image example', () => {
   it('bakes the same recipe at Compute Engine', async ({ skip, signal }) => {
     if (base === undefined) return skip(missing);
     const source = { name: 'debian-12-v1', family: 'debian-12', project: 'debian-cloud' };
-    const world = await GceBakeWorld.open(directory, { ...source, file: base.path });
+    const world = await openGceWorld(directory, { ...source, file: base.path });
     if (typeof world === 'string') return skip(world);
     await using _ = world;
     const packages = await webPackages(join(directory, 'packages'), signal);

@@ -1,14 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest';
 import type { Line, Step } from './bake-program.fixture.ts';
-import { GceBakeWorld } from './support/gce-bake-world.ts';
+import { openGceWorld } from './support/gce-bake-world.ts';
+import { killAfterEachChange } from './support/kill-points.ts';
 
 // The recipe, the program and the machines of the other tests of baking; only the provider is another one: Google's own client, over HTTP.
 
 const base = inject('tinyBase');
 const world =
   base.missing ??
-  (await GceBakeWorld.open(inject('vmDirectory'), {
+  (await openGceWorld(inject('vmDirectory'), {
     file: base.image?.path ?? '',
     name: 'base-1',
     family: 'base',
@@ -74,26 +74,9 @@ describe.skipIf(missing !== undefined)(`a bake at Compute Engine ${missing ?? ''
           .map(({ rpc }) => rpc ?? ''),
       ),
     ];
-    // Every kind of change is carried out once without an answer that arrives; then the program is no more.
-    const survived = new Set<string>();
-    let kills = 0;
-    let end;
-    for (;;) {
-      const faults = unanswered(survived);
-      const program = world.start(job);
-      const over = new AbortController();
-      program.ended.finally(() => over.abort()).catch(() => undefined);
-      const struck = await firstStruck(faults, over.signal);
-      if (struck === undefined) {
-        end = await program.ended;
-        break;
-      }
-      survived.add(struck);
-      program.kill();
-      kills += 1;
-      expect((await program.ended).killed).toBe(true);
-      emulator.faults.clear();
-    }
+    const { end, kills, survived } = await killAfterEachChange(emulator, kindsOfChange, () =>
+      world.start(job),
+    );
     expect(end.error).toBeUndefined();
     expect(kills).toBeGreaterThanOrEqual(6);
     expect([...survived].toSorted()).toEqual(changes().toSorted());
@@ -110,22 +93,6 @@ describe.skipIf(missing !== undefined)(`a bake at Compute Engine ${missing ?? ''
     expect(await world.leftovers()).toEqual([]);
     expect(emulator.violations).toEqual([]);
   });
-
-  /** Lets each kind of change happen, but its answer be an error; those of `survived` are answered. */
-  function unanswered(survived: ReadonlySet<string>) {
-    return kindsOfChange
-      .filter((rpc) => !survived.has(rpc))
-      .map((rpc) => ({
-        rpc,
-        fault: emulator.faults.add({
-          rpc,
-          kind: 'status',
-          status: 503,
-          when: 'after',
-          times: Number.POSITIVE_INFINITY,
-        }),
-      }));
-  }
 });
 
 /** All that a bake changes at Compute Engine. */
@@ -141,16 +108,3 @@ const kindsOfChange = [
   'Images.Deprecate',
   'Images.Delete',
 ];
-
-/** The kind of the first change that was struck; nothing when the program ends before. */
-async function firstStruck(
-  faults: readonly { readonly rpc: string; readonly fault: { readonly struck: number } }[],
-  over: AbortSignal,
-): Promise<string | undefined> {
-  while (!over.aborted) {
-    const struck = faults.find(({ fault }) => fault.struck > 0);
-    if (struck !== undefined) return struck.rpc;
-    await delay(5);
-  }
-  return undefined;
-}

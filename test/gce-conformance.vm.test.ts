@@ -4,14 +4,15 @@ import { createImgkit } from '@imgkit/core';
 import { describeProvider, type ProviderWorld } from '@imgkit/core/testing';
 import { gce } from '@imgkit/gce';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { GceBakeWorld } from './support/gce-bake-world.ts';
+import type { CloudBakeWorld } from './support/cloud-bake-world.ts';
+import { openGceWorld } from './support/gce-bake-world.ts';
 
 // What of the contract needs machines, at an emulated Compute Engine whose machines are real.
 
 const base = inject('tinyBase');
 const world =
   base.missing ??
-  (await GceBakeWorld.open(inject('vmDirectory'), {
+  (await openGceWorld(inject('vmDirectory'), {
     file: base.image?.path ?? '',
     name: 'base-1',
     family: 'base',
@@ -27,7 +28,7 @@ const topics = [
   'snapshots',
 ];
 
-async function createWorld(cloud: GceBakeWorld): Promise<ProviderWorld> {
+async function createWorld(cloud: CloudBakeWorld): Promise<ProviderWorld> {
   const home = await mkdtemp(join(cloud.directory, 'c-'));
   const { endpoint } = cloud.emulator;
   const kits = await Promise.all(

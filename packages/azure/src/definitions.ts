@@ -96,7 +96,7 @@ function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string)
   const wanted: readonly (readonly [string, string | undefined, string | undefined])[] = [
     ['architecture', architecture, toArchitecture(standing)],
     ['osType', options.osType, text(standing, 'osType')],
-    ['osState', options.osState, text(standing, 'osState')],
+    ['osState', options.osState ?? facts.osState, text(standing, 'osState')],
     ['hyperVGeneration', options.hyperVGeneration, text(standing, 'hyperVGeneration')],
     ['purchase plan', nameOf(facts.plan), nameOf(planOf(standing, 'purchasePlan')) ?? 'none'],
   ];

@@ -38,6 +38,14 @@ export interface AzureImageOptions {
     | undefined;
   /** The storage account of a source of kind `file`: its ARM id. */
   readonly storageAccountId?: string | undefined;
+  /**
+   * Of a source of kind `instance`: lets the guest take its identity out of itself, deallocates the machine, and marks
+   * it as generalized, before it is captured. **It can never be started again.** Without it, the image is made of the
+   * boot disk, and the machine stays as it is.
+   */
+  readonly generalize?: boolean | undefined;
+  /** With `generalize`: `false` says that the guest's identity has been taken out of it already. */
+  readonly deprovision?: boolean | undefined;
   /** Whether Azure refuses to delete the version before its end of life. */
   readonly blockDeletionBeforeEndOfLife?: boolean | undefined;
   /** Removes a version that failed and has the number that this one is to have. */
@@ -63,6 +71,8 @@ const imageOptions = z.strictObject({
     ])
     .optional(),
   storageAccountId: z.string().startsWith('/subscriptions/').optional(),
+  generalize: z.boolean().optional(),
+  deprovision: z.boolean().optional(),
   blockDeletionBeforeEndOfLife: z.boolean().optional(),
   replaceFailed: z.boolean().optional(),
 });

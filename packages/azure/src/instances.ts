@@ -14,6 +14,7 @@ import {
 import { object, text, type WireObject } from './api/wire.ts';
 import { tokenOf, type AzureContext } from './context.ts';
 import { consoleTail, printedHostKeys } from './machines/console.ts';
+import { sealScript } from './machines/generalization.ts';
 import { defaultUser } from './machines/guest-data.ts';
 import { instanceKind, statusesIn } from './machines/instance-kind.ts';
 import { launchInstance } from './machines/launch.ts';
@@ -39,6 +40,7 @@ export class AzureInstances implements Instances {
     // Azure's auto-shutdown stops a machine, and deletes nothing.
     selfDestruct: false,
     defaultUser,
+    sealScript,
   };
   readonly #context: AzureContext;
   readonly #kind: ResourceKind<Instance>;

@@ -8,11 +8,12 @@ import { blobProfile, type PreparedSource } from './sources.ts';
 /** The storage profile of a new version. What it is made of is uploaded first, or made, where it must be. */
 export async function provideSource(
   context: AzureContext,
-  { storageProfile, file, disk }: PreparedSource,
+  { storageProfile, ready, file, disk }: PreparedSource,
   request: CreateImageRequest,
   key: string,
   control: OperationControl,
 ): Promise<WireObject> {
+  await ready?.(control, key);
   const { uploads } = context;
   if (file !== undefined && uploads !== undefined)
     return blobProfile(await uploads.upload(file, key, request, control), uploads.accountId);

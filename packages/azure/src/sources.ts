@@ -1,10 +1,17 @@
-import { ImgkitError, type CallOptions, type Image, type ImageSource } from '@imgkit/core';
+import {
+  ImgkitError,
+  type CallOptions,
+  type Image,
+  type ImageSource,
+  type OperationControl,
+} from '@imgkit/core';
 
 import { number, object, objects, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { invalid, type AzureImageOptions } from './image-request.ts';
 import { diskOfMarketplace, type DiskOfImage } from './disk-images.ts';
 import { parseImageId } from './image-id.ts';
+import { captureInstance } from './machines/capture.ts';
 import { toImage } from './mapping.ts';
 import {
   isAzureMarketplaceImage,
@@ -33,6 +40,8 @@ export interface PreparedSource {
   readonly storageProfile: WireObject;
   /** The disk file of this machine that is to be uploaded first; its blob is the source then. */
   readonly file?: DiskFile | undefined;
+  /** What is to be done to what it is made of, once it is sure that the version will be made; it may be done again. */
+  readonly ready?: ((control: OperationControl, key: string) => Promise<void>) | undefined;
   /** The disk that is made first, where there is no other way; it is the source then. */
   readonly disk?: DiskOfImage | undefined;
 }
@@ -49,7 +58,7 @@ export interface SourceFacts {
 }
 
 /** The kinds of source that images can be made of. */
-export const sourceKinds = ['disk', 'snapshot', 'image', 'file'] as const;
+export const sourceKinds = ['disk', 'snapshot', 'image', 'file', 'instance'] as const;
 
 /**
  * Looks at what an image is to be made of.
@@ -59,9 +68,10 @@ export const sourceKinds = ['disk', 'snapshot', 'image', 'file'] as const;
 export async function prepareSource(
   context: AzureContext,
   source: ImageSource,
-  { storageAccountId }: AzureImageOptions,
+  wishes: AzureImageOptions,
   options?: CallOptions,
 ): Promise<PreparedSource> {
+  const kind: string | undefined = source?.kind;
   switch (source?.kind) {
     case 'disk':
       return fromDisk(context, 'Microsoft.Compute/disks', source.disk, options);
@@ -71,9 +81,11 @@ export async function prepareSource(
       if (source.image.provider !== context.provider) throw noSource('an image', source.image.id);
       return fromImage(context, source.image.id, options);
     case 'file':
-      return fromFile(context, source.file, storageAccountId);
+      return fromFile(context, source.file, wishes.storageAccountId);
+    case 'instance':
+      return captureInstance(context, source, wishes, options);
     default:
-      throw new ImgkitError('UNSUPPORTED', `no image can be made of this here: ${source?.kind}`, {
+      throw new ImgkitError('UNSUPPORTED', `no image can be made of this here: ${kind}`, {
         hint: `Make it of one of these: ${sourceKinds.join(', ')}.`,
       });
   }

@@ -143,7 +143,8 @@ export class ProviderMachine implements Machine, AsyncDisposable {
         if (begun && !signal.aborted) return undefined;
         throw error;
       });
-      if (guest !== undefined) await this.#seal(guest, sealScript(publicKey, seal), warn);
+      if (guest !== undefined)
+        await this.#seal(guest, sealScript(publicKey, seal, instances.traits.sealScript), warn);
       await this.disconnect();
     }
     await instances.stop(this.instance, { signal, graceMs: powerOffMs });

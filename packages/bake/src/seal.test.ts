@@ -67,6 +67,18 @@ describe.runIf(canChroot)('sealing', () => {
     return false;
   }
 
+  it('does what the cloud wants, unless nothing is to be sealed, and says when that fails', async () => {
+    const input = (options: SealOptions | false, script: string) =>
+      spawnSync(busybox, ['chroot', root, '/bin/sh', '-s'], {
+        input: sealScript(login.publicKey, options, script),
+        env: { PATH: '/bin' },
+      }).stdout.toString();
+    expect(input(false, 'echo did > /it')).toContain('imgkit-sealed');
+    expect(await read('it')).toBeUndefined();
+    expect(input({}, 'echo did > /it; exit 1')).toMatch(/^imgkit-warning .* has failed$/mu);
+    expect(await read('it')).toBe('did\n');
+  });
+
   it('takes the identity out of a guest with cloud-init, keeps what its owner put there, and powers off', async () => {
     await put('etc/machine-id', 'abc\n');
     await put('var/lib/dbus/machine-id', 'abc\n');

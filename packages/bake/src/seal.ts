@@ -20,8 +20,9 @@ export const sealMark = '/var/lib/imgkit-jobs';
  * It avoids starting programs where it can: under emulation each one takes milliseconds, and cloud-init's own `clean` seconds.
  *
  * @param publicKey - The line that was added to `authorized_keys`.
+ * @param ofCloud - What the cloud wants to be done beside that: see `InstancesTraits.sealScript`.
  */
-export function sealScript(publicKey: string, options: SealOptions | false): string {
+export function sealScript(publicKey: string, options: SealOptions | false, ofCloud = ''): string {
   const blob = publicKey.trim().split(/\s+/u)[1] ?? '';
   return `{
 trap '' HUP
@@ -29,6 +30,7 @@ umask 022
 ${toolFunction}
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ${options === false ? '' : identity(options)}
+${options === false || ofCloud === '' ? '' : `sh -c ${quote(ofCloud)} </dev/null || echo 'imgkit-warning what the cloud wants to be done in the guest has failed'`}
 for f in /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys; do
   [ -f "$f" ] || continue
   grep -vF ${quote(blob)} "$f" >"$f.imgkit"

@@ -1,3 +1,5 @@
+import type { Provider } from '@imgkit/core';
+
 import { realClock, type EmulatorClock } from './control-plane/clock.ts';
 import { createFaults, type Faults } from './control-plane/faults.ts';
 import { startHttpServer } from './control-plane/http-server.ts';
@@ -9,11 +11,14 @@ import { merged } from './azure/call.ts';
 import { marketplaceKey, type EmulatedMarketplaceImage } from './azure/marketplace/marketplace.ts';
 import { createConsoleApi, isConsolePath } from './azure/machines/boot-diagnostics.ts';
 import { createRateCounter, type AzureBudget, type AzureRate } from './azure/rates.ts';
-import { idKey } from './azure/resource-id.ts';
+import type { EmulatedGuest } from './azure/machines/guest.ts';
+import { displayName } from './azure/regions.ts';
+import { idKey, parentId } from './azure/resource-id.ts';
 import { upgradeAutomatically } from './azure/scale-sets/scale-sets.ts';
 import { newResource, Resources, type World } from './azure/state.ts';
 import { BlobAccount, type EmulatedBlobs } from './azure/storage/blob-account.ts';
 import { DiskContents } from './azure/storage/disk-contents.ts';
+import { providerHardware } from './hardware/provider-hardware.ts';
 
 /** What an emulated operation of Azure is, for those who say how long it takes. */
 export interface EmulatedArmOperation {
@@ -60,6 +65,16 @@ export interface AzureEmulatorOptions {
   readonly blobs?: EmulatedBlobs | undefined;
   /** Other numbers of calls than Azure's that a subscription has at the beginning; the hour gives as many as Azure's. */
   readonly subscriptionCalls?: Partial<AzureBudget> | undefined;
+  /**
+   * The provider of the real machines behind the virtual ones, for example `@imgkit/qemu`: then disks have content, guests
+   * boot and run commands, and each machine with a public address has one on this computer where its SSH server
+   * answers. Without it, machines are only said to run.
+   */
+  readonly machines?: Provider | undefined;
+  /** The guests' TCP ports, beside 22, that answer at the addresses of real machines. */
+  readonly machinePorts?: readonly number[] | undefined;
+  /** What guests answer to commands where no real machines are behind them; nothing by default. */
+  readonly guest?: EmulatedGuest | undefined;
   /** Its time; this machine's by default. */
   readonly clock?: EmulatorClock | undefined;
 }
@@ -120,16 +135,28 @@ export interface AzureEmulator extends AsyncDisposable {
    * ```
    */
   setHealth(id: string, healthy: boolean): void;
+  /**
+   * Makes an image version of a disk file of this computer, in a format that the provider of the real machines reads.
+   * Its definition is made with it where there is none: generalized Linux, unless `definition` says otherwise.
+   *
+   * @param id - The id of the version: `…/galleries/golden/images/base/versions/1.0.0`.
+   * @throws `Error` without real machines.
+   */
+  importVersion(
+    id: string,
+    version: { readonly file: string; readonly location: string; readonly definition?: JsonObject },
+  ): Promise<void>;
   /** Ends it. What it stored is gone. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a local Azure Resource Manager with the Compute Gallery, managed images, disks, snapshots and role
+ * Starts a local Azure Resource Manager with the Compute Gallery, managed images, disks, snapshots, machines and role
  * assignments: an HTTP server that answers as Azure does, for tests that work without a network and without an
  * account. Requests are checked against what Azure takes; what isn't known is refused.
  *
- * @throws `Error` when the port is taken.
+ * @throws `Error` when the port is taken, or {@link ImgkitError} with `FAILED_PRECONDITION` when there can't be
+ *   real machines here.
  *
  * @example
  * ```ts
@@ -157,6 +184,8 @@ export async function startAzureEmulator(
     serial += 1;
     return `${serial.toString(16).padStart(8, '0')}-5eed-4a2e-8a2e-${serial.toString(16).padStart(12, '0')}`;
   };
+  const { machines, machinePorts = [] } = options;
+  const hardware = machines && (await providerHardware(machines, machinePorts));
   const storage = options.blobs && new BlobAccount(options.blobs);
   const world: World = {
     clock,
@@ -175,7 +204,8 @@ export async function startAzureEmulator(
     rates: createRateCounter(clock, options.rates, options.subscriptionCalls),
     unhealthy: new Set(),
     watchers: new Set(),
-    hardware: undefined,
+    hardware,
+    guest: options.guest ?? (() => ({})),
     pageSize,
     operationMs: (operation) =>
       typeof operationMs === 'number' ? operationMs : operationMs(operation),
@@ -209,7 +239,16 @@ export async function startAzureEmulator(
     log: requests,
     apiOf: (path) => (isConsolePath(path) ? consoles : arm),
   });
-  const close = () => server.close();
+  const seed = (id: string, body: JsonObject): void => {
+    const stored = world.resources.find(id) ?? world.resources.add(newResource(id, body, {}));
+    const whole = merged(stored.resource, body);
+    if (isJsonObject(whole)) Object.assign(stored.resource, whole);
+    for (const look of world.watchers) look(id);
+  };
+  const close = async () => {
+    await server.close();
+    await hardware?.close();
+  };
   return {
     endpoint: `http://${host}:${server.port}`,
     requests,
@@ -218,11 +257,24 @@ export async function startAzureEmulator(
     token: tokenOf,
     resource: (id) => world.resources.find(id)?.resource,
     ids: () => world.resources.ids(),
-    seed(id, body) {
-      const stored = world.resources.find(id) ?? world.resources.add(newResource(id, body, {}));
-      const whole = merged(stored.resource, body);
-      if (isJsonObject(whole)) Object.assign(stored.resource, whole);
-      for (const look of world.watchers) look(id);
+    seed,
+    async importVersion(id, { file, location, definition = {} }) {
+      if (hardware === undefined) throw new Error('The emulator has no real machines.');
+      const { diskSizeBytes } = await hardware.createImage(idKey(id), { kind: 'file', path: file });
+      const parent = parentId(id);
+      const osType = { osType: 'Linux', osState: 'Generalized', hyperVGeneration: 'V2' };
+      const properties = { ...osType, architecture: 'x64', provisioningState: 'Succeeded' };
+      if (world.resources.find(parent) === undefined)
+        seed(parent, { location, properties: { ...properties, ...definition } });
+      const sizeInGB = Math.ceil(diskSizeBytes / 2 ** 30);
+      seed(id, {
+        location,
+        properties: {
+          provisioningState: 'Succeeded',
+          publishingProfile: { targetRegions: [{ name: displayName(location) }] },
+          storageProfile: { osDiskImage: { sizeInGB } },
+        },
+      });
     },
     setHealth(id, healthy) {
       if (healthy) world.unhealthy.delete(idKey(id));

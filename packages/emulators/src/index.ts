@@ -37,3 +37,8 @@ export {
   type GceEmulatorOptions,
   type GceProjectOptions,
 } from './gce-emulator.ts';
+export type {
+  EmulatedGuest,
+  EmulatedGuestCommand,
+  EmulatedGuestOutput,
+} from './azure/machines/guest.ts';

@@ -109,7 +109,7 @@ async function carryOut(
   };
   const origin = `http://${request.headers.host ?? 'localhost'}`;
   if (world.storage !== undefined) await lookAtBlobs(world.storage, world.blobs, body);
-  const answer = route.handler(
+  const answer = await route.handler(
     new Call({
       world,
       rpc: route.rpc,

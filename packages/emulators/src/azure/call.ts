@@ -31,7 +31,7 @@ export interface CallParts {
 }
 
 /** Carries out a request that has passed its check. */
-export type Handler = (call: Call) => Answer;
+export type Handler = (call: Call) => Answer | Promise<Answer>;
 
 /** A request, with what a handler does with it. */
 export class Call {

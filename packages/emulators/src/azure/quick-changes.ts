@@ -3,7 +3,7 @@ import { merged, type Handler } from './call.ts';
 import { ArmError, invalidParameter } from './errors.ts';
 import { deletedBelow } from './galleries/soft-deletion.ts';
 import { isRegion } from './regions.ts';
-import { newResource, setProperties, type Stored } from './state.ts';
+import { newResource, setProperties, type Stored, type World } from './state.ts';
 
 // Changes that are alike for all resources that are made in a moment: galleries, definitions, managed images.
 
@@ -19,9 +19,13 @@ function requireEmpty(stored: Stored, nested: readonly Stored[]): void {
   );
 }
 
-/** Deletes what nothing is in. */
+/**
+ * Deletes what nothing is in.
+ *
+ * @param behind - removes what stands behind it.
+ */
 export const removeEmpty =
-  (nested: string): Handler =>
+  (nested: string, behind?: (world: World, stored: Stored) => Promise<void>): Handler =>
   (call) => {
     const found = call.world.resources.find(call.id);
     if (found === undefined) return { status: 204 };
@@ -34,15 +38,26 @@ export const removeEmpty =
       {
         collection: 'capsOperations',
         location: textOf(found.resource, 'location') ?? '',
-        finish: () => call.world.resources.remove(found),
+        async finish() {
+          await behind?.(call.world, found);
+          call.world.resources.remove(found);
+        },
         failed: () => setProperties(found, { provisioningState: 'Failed' }),
       },
       { status: 202 },
     );
   };
 
-/** Makes or replaces what is done in a moment: 201 with an operation, then 200. */
-export function putSimple(call: Parameters<Handler>[0], more: JsonObject): ReturnType<Handler> {
+/**
+ * Makes or replaces what is done in a moment: 201 with an operation, then 200.
+ *
+ * @param behind - makes what stands behind it.
+ */
+export function putSimple(
+  call: Parameters<Handler>[0],
+  more: JsonObject,
+  behind?: (made: Stored) => Promise<void>,
+): ReturnType<Handler> {
   const location = textOf(call.body, 'location') ?? '';
   if (!isRegion(location)) throw invalidParameter('location', `'${location}' is not available`);
   const standing = call.world.resources.find(call.id);
@@ -56,7 +71,10 @@ export function putSimple(call: Parameters<Handler>[0], more: JsonObject): Retur
     {
       collection: 'capsOperations',
       location: textOf(made.resource, 'location') ?? '',
-      finish: () => setProperties(made, { provisioningState: 'Succeeded' }),
+      async finish() {
+        if (standing === undefined) await behind?.(made);
+        setProperties(made, { provisioningState: 'Succeeded' });
+      },
       failed: () => setProperties(made, { provisioningState: 'Failed' }),
     },
     { status: standing === undefined ? 201 : 200, body: { ...made.resource } },

@@ -8,6 +8,7 @@ import {
 import type { SoftDeleted } from './galleries/soft-deletion.ts';
 import type { EmulatedMarketplaceImage } from './marketplace/marketplace.ts';
 import type { Hardware } from '../hardware/hardware.ts';
+import type { EmulatedGuest } from './machines/guest.ts';
 import type { MachineRecord } from './machines/machine-record.ts';
 import type { OperationRecord } from './operations.ts';
 import type { RateCounter } from './rates.ts';
@@ -48,6 +49,8 @@ export interface World {
   readonly watchers: Set<(id: string) => void>;
   /** The real things behind the resources; without it, they are only said to exist. */
   readonly hardware: Hardware | undefined;
+  /** What guests are without it. */
+  readonly guest: EmulatedGuest;
   /** How many items a page of a list has. */
   readonly pageSize: number;
   /** How long an operation takes, in ms of the clock. */

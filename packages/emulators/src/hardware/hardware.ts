@@ -88,6 +88,8 @@ export interface Hardware {
   readonly stopInstance: (link: string, graceful: boolean) => Promise<void>;
   /** Deletes a machine, and not its disks. Deleting what is gone succeeds. */
   readonly deleteInstance: (link: string) => Promise<void>;
+  /** Whether a machine runs: its guest may have powered it off. */
+  readonly isRunning: (link: string) => Promise<boolean>;
   /** Runs a script in the guest of a machine that runs, as root. */
   readonly run: (link: string, script: string) => Promise<HardwareOutput>;
   /** Everything it printed on its serial port, as far as it is kept. */

@@ -16,6 +16,7 @@ export interface ProviderMachines extends Pick<
   | 'startInstance'
   | 'stopInstance'
   | 'deleteInstance'
+  | 'isRunning'
   | 'run'
   | 'console'
   | 'hostKeys'
@@ -81,6 +82,10 @@ export function providerMachines(
       await instancesOf(things).delete(id);
       ids.delete(link);
       for (const [disk, user] of users) if (user === link) users.delete(disk);
+    },
+    async isRunning(link) {
+      const { status } = await instancesOf(things).get(idOf(ids, link));
+      return status === 'RUNNING' || status === 'PENDING';
     },
     async run(link, script) {
       const { host, port } = await instancesOf(things).endpoint(idOf(ids, link));

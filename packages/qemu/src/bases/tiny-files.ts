@@ -96,6 +96,13 @@ if [ -n "$id" ] && [ "$id" != "$(cat /var/lib/imgkit/instance-id 2> /dev/null)" 
   awk '/^ssh_keys:/ { block = 1; next } /^[^ ]/ { block = 0; on = 0 } block && /^ +ed25519_private: *[|]/ { on = 1; next } on && /^    / { sub(/^ +/, ""); print; next } { on = 0 }' user-data > host-key
   [ -s host-key ] && dropbearconvert openssh dropbear host-key /etc/dropbear/dropbear_ed25519_host_key 2> /dev/null
   rm -f host-key
+  # Further users are root by another name: nothing here could tell them apart.
+  awk '/^users:/ { on = 1; next } /^[^ ]/ { on = 0 } on && /^  - name: / { user = $3; next } on && /^      - / { sub(/^ *- /, ""); print user, $0 }' user-data > users
+  for user in $(cut -d ' ' -f 1 users | sort -u); do
+    grep -q "^$user:" /etc/passwd || echo "$user:x:0:0:$user:/home/$user:/bin/sh" >> /etc/passwd
+    mkdir -p /home/$user/.ssh
+    sed -n "s/^$user //p" users > /home/$user/.ssh/authorized_keys
+  done
   name=$(meta local-hostname)
   [ -n "$name" ] && echo "$name" > /etc/hostname
   echo "$id" > /var/lib/imgkit/instance-id
@@ -117,6 +124,12 @@ if [ -f $script ] && [ ! -e /var/lib/imgkit/startup-ran ]; then
   until ip route | grep -q '^default' || [ $tries -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
   chmod 700 $script
   $script || echo "imgkit-startup-failed $?"
+fi
+# As cloud-init prints them, for those who trust the console.
+if [ -s /etc/dropbear/dropbear_ed25519_host_key ]; then
+  echo '-----BEGIN SSH HOST KEY KEYS-----'
+  dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key | grep '^ssh-'
+  echo '-----END SSH HOST KEY KEYS-----'
 fi
 echo "imgkit-ready $(cut -d ' ' -f 1 /proc/uptime)"
 `;
@@ -166,6 +179,11 @@ export interface GuestFile {
 export const tinyFiles: Readonly<Record<string, GuestFile>> = {
   'bin/nohup': { content: '#!/bin/sh\ntrap "" HUP\nexec "$@"\n', mode: 0o755 },
   'boot/grub/grub.cfg': { content: grub },
+  // All users are root already.
+  'bin/sudo': {
+    content: '#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"\n',
+    mode: 0o755,
+  },
   'etc/acpi/PWRF/00000080': {
     content: '#!/bin/sh\n. /etc/shutdown\nexec poweroff -f\n',
     mode: 0o755,

@@ -50,11 +50,12 @@ const guestPrograms = {
 } as const;
 
 /**
- * The tiny base image: Debian's cloud kernel, busybox and the SSH server dropbear, for root only.
+ * The tiny base image: Debian's cloud kernel, busybox and the SSH server dropbear. Every user is root.
  * It boots within seconds even where a machine has no hardware support, so it suits tests.
  *
  * It takes its SSH keys, its host key, its name and a startup script from a NoCloud seed, or from
- * OpenStack's config drive, as cloud-init would; other users and anything else of cloud-init it ignores.
+ * OpenStack's config drive, as cloud-init would. Other users that a seed names are root by another name; anything else
+ * of cloud-init it ignores.
  */
 export function tinyBase(options: TinyBaseOptions = {}): BaseBuilder {
   const { sizeMib = 256, mirror } = options;

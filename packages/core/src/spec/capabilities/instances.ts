@@ -133,6 +133,11 @@ export interface InstancesTraits {
   readonly selfDestruct: boolean;
   /** The user whom `authorizedKeys` may name in any Linux image. */
   readonly defaultUser: string;
+  /**
+   * What else a guest has to do, as root, before an image for other machines is made of its disk: a shell script that
+   * also succeeds where there is nothing to do. Nothing where the cloud wants nothing.
+   */
+  readonly sealScript?: string | undefined;
 }
 
 /** Virtual machines. */

@@ -4,6 +4,7 @@ import { marketplaceSource } from '../marketplace/marketplace.ts';
 import { publicSource } from '../public-galleries/public-galleries.ts';
 import { ArmError, invalidParameter, propertyChange } from '../errors.ts';
 import { isRegion, regionName } from '../regions.ts';
+import { makeReal, removeReal } from './real-disks.ts';
 import { newResource, propertiesOf, setProperties, type Stored } from '../state.ts';
 
 const gib = 2 ** 30;
@@ -47,7 +48,7 @@ const put: Handler = (call) => {
     provisioningState: 'Creating',
   });
   call.world.resources.add(made);
-  return work(call, made);
+  return work(call, made, true);
 };
 
 /** A PUT on what stands: what a disk was made of can't change. */
@@ -61,13 +62,14 @@ function replace(call: Call, standing: Stored, creationData: JsonObject): Return
   return work(call, standing);
 }
 
-function work(call: Call, made: Stored): ReturnType<Handler> {
+function work(call: Call, made: Stored, isNew = false): ReturnType<Handler> {
   const body = { ...made.resource };
   return call.start(
     {
       collection: 'DiskOperations',
       location: textOf(made.resource, 'location') ?? '',
-      finish() {
+      async finish() {
+        if (isNew) await makeReal(call.world, made);
         const source = idOfSource(objectOf(propertiesOf(made), 'creationData') ?? {});
         if (source !== undefined) call.world.contents?.share(made.id, source);
         setProperties(made, { provisioningState: 'Succeeded' });
@@ -95,7 +97,10 @@ const remove: Handler = (call) => {
     {
       collection: 'DiskOperations',
       location: textOf(found.resource, 'location') ?? '',
-      finish: () => call.world.resources.remove(found),
+      async finish() {
+        await removeReal(call.world, found);
+        call.world.resources.remove(found);
+      },
       failed: () => setProperties(found, { provisioningState: 'Failed' }),
     },
     { status: 202 },

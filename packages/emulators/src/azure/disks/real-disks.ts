@@ -9,6 +9,20 @@ export async function makeDisk(world: World, disk: Stored): Promise<void> {
   await world.hardware?.createDisk(idKey(disk.id), sourceOf(disk), bytes);
 }
 
+/** Makes what stands behind a disk or a snapshot. */
+export async function makeReal(world: World, stored: Stored): Promise<void> {
+  if (!isOfType(stored.id, 'Microsoft.Compute/snapshots')) return makeDisk(world, stored);
+  const data = objectOf(propertiesOf(stored), 'creationData');
+  const disk = textOf(data, 'sourceResourceId');
+  if (disk !== undefined) await world.hardware?.createSnapshot(idKey(stored.id), idKey(disk));
+}
+
+/** Removes what stands behind a disk or a snapshot. */
+export async function removeReal(world: World, { id }: Stored): Promise<void> {
+  const snapshot = isOfType(id, 'Microsoft.Compute/snapshots');
+  await world.hardware?.[snapshot ? 'deleteSnapshot' : 'deleteDisk'](idKey(id));
+}
+
 function sourceOf(disk: Stored): HardwareDiskSource {
   const data = objectOf(propertiesOf(disk), 'creationData');
   const image =

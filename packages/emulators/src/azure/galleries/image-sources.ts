@@ -3,7 +3,7 @@ import type { Call } from '../call.ts';
 import { publicSource } from '../public-galleries/public-galleries.ts';
 import { ArmError, invalidParameter } from '../errors.ts';
 import { regionName } from '../regions.ts';
-import { isOfType } from '../resource-id.ts';
+import { isOfType, parentId } from '../resource-id.ts';
 import { propertiesOf, stateOf, type Stored } from '../state.ts';
 
 const gib = 2 ** 30;
@@ -26,7 +26,28 @@ export function readSource(call: Call, location: string): JsonObject {
   };
 }
 
+/** A machine, whose state must be that of the definition's images. */
+function sizeOfMachine(call: Call, id: string, location: string): number {
+  const found = call.source(id);
+  requireReady(found);
+  requireRegion(found, location);
+  const definition = call.world.resources.find(parentId(call.id));
+  const wanted = definition && textOf(propertiesOf(definition), 'osState');
+  const generalized = found.machine?.generalized === true;
+  if ((wanted === 'Specialized') === generalized)
+    throw new ArmError(
+      409,
+      'OperationNotAllowed',
+      `The source virtual machine '${id}' is ${generalized ? '' : 'not '}generalized, but the gallery image is ${wanted ?? 'Generalized'}.`,
+      { target: `${at}.source.virtualMachineId` },
+    );
+  return sizeIn(objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDisk'), 'diskSizeGB');
+}
+
 function sizeOfSource(call: Call, source: JsonObject, location: string): number {
+  const machine = textOf(source, 'virtualMachineId');
+  if (machine !== undefined && Object.keys(source).length === 1)
+    return sizeOfMachine(call, machine, location);
   const id = textOf(source, 'id') ?? textOf(source, 'communityGalleryImageId');
   if (id === undefined || Object.keys(source).length !== 1)
     throw invalidParameter(`${at}.source`, 'Exactly one source must be given, by its id.');

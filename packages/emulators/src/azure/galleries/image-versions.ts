@@ -2,6 +2,7 @@ import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plan
 import { listed, merged, type Call, type Handler } from '../call.ts';
 import { ArmError, conflict, invalidParameter, propertyChange } from '../errors.ts';
 import { readSource } from './image-sources.ts';
+import { makeImage } from './real-images.ts';
 import { displayName, isRegion, regionName } from '../regions.ts';
 import { regionNames, regionsOf, replicationStatus, shownRegions } from './replication.ts';
 import { idKey } from '../resource-id.ts';
@@ -127,7 +128,11 @@ const remove: Handler = (call) => {
     {
       collection: 'capsOperations',
       location: textOf(found.resource, 'location') ?? '',
-      finish: () => deleteVersion(call.world, found),
+      async finish() {
+        deleteVersion(call.world, found);
+        if (!call.world.softDeleted.has(idKey(found.id)))
+          await call.world.hardware?.deleteImage(idKey(found.id));
+      },
       failed: () => setProperties(found, { provisioningState: 'Failed' }),
     },
     { status: 202 },
@@ -147,7 +152,10 @@ function work(call: Call, made: Stored, before: ReadonlySet<string>, status: num
       collection: 'capsOperations',
       location: textOf(made.resource, 'location') ?? '',
       async finish() {
-        if (status === 201) await keepContent(call, made);
+        if (status === 201) {
+          await keepContent(call, made);
+          await makeImage(call.world, made);
+        }
         made.replication = undefined;
         setProperties(made, { provisioningState: 'Succeeded' });
       },

@@ -5,6 +5,7 @@ import { idKey } from '../resource-id.ts';
 import { propertiesOf, setProperties, type Stored } from '../state.ts';
 import { halt, run, setPower } from './life.ts';
 import { inTurn, type MachineRecord, type Power } from './machine-record.ts';
+import type { EmulatedGuestOutput } from './guest.ts';
 import { machineOf } from './virtual-machines.ts';
 
 /** An action on a machine, which lasts. */
@@ -134,9 +135,12 @@ const runCommand: Handler = (call) => {
     throw new ArmError(404, 'NotFound', `The entity was not found: command '${command}'.`);
   const script = textsOf(call.body, 'script').join('\n');
   return lasting(undefined, async ({ world }, stored, machine) => {
-    const done = await world.hardware?.run(idKey(stored.id), script);
-    if (!done) machine.printed += `runs a command of ${script.length} characters\n`;
-    const { stdout = '', stderr = '' } = done ?? {};
+    const done: EmulatedGuestOutput =
+      (await world.hardware?.run(idKey(stored.id), script)) ??
+      (await world.guest({ id: stored.id, script }));
+    machine.printed += done.console ?? '';
+    if (done.powersOff === true) setPower(world, machine, 'stopped');
+    const { stdout = '', stderr = '' } = done;
     return {
       value: [
         {

@@ -45,13 +45,13 @@ export async function halt(
   machine: MachineRecord,
   { graceful, to }: { readonly graceful: boolean; readonly to: 'stopped' | 'deallocated' },
 ): Promise<void> {
-  const runs = machine.launched && machine.power !== 'stopped' && machine.power !== 'deallocated';
-  if (runs) await world.hardware?.stopInstance(idKey(stored.id), graceful);
+  if (machine.launched) await world.hardware?.stopInstance(idKey(stored.id), graceful);
   setPower(world, machine, to);
 }
 
 /** Deletes a machine, and the disks, interfaces and addresses that go with it; the others become free. */
 export async function removeMachine(world: World, stored: Stored): Promise<void> {
+  if (world.resources.find(stored.id) !== stored) return;
   await world.hardware?.deleteInstance(idKey(stored.id));
   const disks = disksOf(world, stored);
   markDisks(world, stored, false);
@@ -62,6 +62,14 @@ export async function removeMachine(world: World, stored: Stored): Promise<void>
   }
   releaseInterfaces(world, stored);
   world.resources.remove(stored);
+}
+
+/** Sees whether the guest has powered its machine off. */
+export async function look(world: World, stored: Stored, machine: MachineRecord): Promise<void> {
+  const { hardware } = world;
+  if (!hardware || !machine.launched || machine.power !== 'running') return;
+  const up = await hardware.isRunning(idKey(stored.id));
+  if (!up && machine.power === 'running') setPower(world, machine, 'stopped');
 }
 
 export function setPower(

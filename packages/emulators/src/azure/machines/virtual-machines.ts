@@ -7,7 +7,7 @@ import { newResource, propertiesOf, setProperties, type Stored } from '../state.
 import { bootImage, type BootImage } from './boot-images.ts';
 import { consoleAddress } from './boot-diagnostics.ts';
 import { instanceView, statusesOf } from './instance-view.ts';
-import { build, removeMachine } from './life.ts';
+import { build, look, removeMachine } from './life.ts';
 import { machineDisks, markDisks } from './machine-disks.ts';
 import { inTurn, newMachineRecord, type MachineRecord } from './machine-record.ts';
 import { checkData, checkOsProfile } from './os-profile.ts';
@@ -22,10 +22,11 @@ export function machineOf(stored: Stored): MachineRecord {
   return stored.machine;
 }
 
-const get: Handler = (call) => {
+const get: Handler = async (call) => {
   const found = call.target();
   const expand = call.parts.search.get('$expand')?.toLowerCase();
   if (expand === 'instanceview') {
+    await look(call.world, found, machineOf(found));
     const view = instanceView(found, machineOf(found), consoleAddress(call, found));
     return {
       status: 200,
@@ -40,8 +41,9 @@ const get: Handler = (call) => {
   };
 };
 
-const view: Handler = (call) => {
+const view: Handler = async (call) => {
   const found = call.target();
+  await look(call.world, found, machineOf(found));
   return { status: 200, body: instanceView(found, machineOf(found), consoleAddress(call, found)) };
 };
 

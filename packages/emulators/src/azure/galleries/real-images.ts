@@ -1,0 +1,41 @@
+import { objectOf, textOf } from '../../control-plane/json.ts';
+import type { HardwareImageSource } from '../../hardware/hardware.ts';
+import { idKey, isOfType } from '../resource-id.ts';
+import { propertiesOf, type Stored, type World } from '../state.ts';
+
+/** Makes what stands behind an image version or a managed image, of what its storage profile says. */
+export async function makeImage(world: World, image: Stored): Promise<void> {
+  const { hardware } = world;
+  if (hardware === undefined) return;
+  const source = sourceOf(world, image);
+  if (source === undefined) throw new Error(`There is nothing real that ${image.id} is made of.`);
+  await hardware.createImage(idKey(image.id), source);
+}
+
+function sourceOf(world: World, image: Stored): HardwareImageSource | undefined {
+  const properties = propertiesOf(image);
+  const storage = objectOf(properties, 'storageProfile');
+  const source = objectOf(storage, 'source');
+  const machine =
+    textOf(source, 'virtualMachineId') ??
+    textOf(objectOf(properties, 'sourceVirtualMachine'), 'id');
+  if (machine !== undefined) {
+    const found = world.resources.find(machine);
+    const osDisk = found && objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDisk');
+    return diskOf(textOf(objectOf(osDisk, 'managedDisk'), 'id'));
+  }
+  const whole = textOf(source, 'id');
+  if (whole !== undefined) return { kind: 'image', link: idKey(whole) };
+  const osDisk = objectOf(storage, 'osDisk');
+  return diskOf(
+    textOf(objectOf(objectOf(storage, 'osDiskImage'), 'source'), 'id') ??
+      textOf(objectOf(osDisk, 'snapshot'), 'id') ??
+      textOf(objectOf(osDisk, 'managedDisk'), 'id'),
+  );
+}
+
+function diskOf(id: string | undefined): HardwareImageSource | undefined {
+  if (id === undefined) return undefined;
+  const kind = isOfType(id, 'Microsoft.Compute/snapshots') ? 'snapshot' : 'disk';
+  return { kind, link: idKey(id) };
+}
