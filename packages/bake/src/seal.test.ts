@@ -67,15 +67,17 @@ describe.runIf(canChroot)('sealing', () => {
     return false;
   }
 
+  /** Seals as a cloud wants it; gives what was told. */
+  const sealFor = (options: SealOptions | false, script: string): string =>
+    spawnSync(busybox, ['chroot', root, '/bin/sh', '-s'], {
+      input: sealScript(login.publicKey, options, script),
+      env: { PATH: '/bin' },
+    }).stdout.toString();
+
   it('does what the cloud wants, unless nothing is to be sealed, and says when that fails', async () => {
-    const input = (options: SealOptions | false, script: string) =>
-      spawnSync(busybox, ['chroot', root, '/bin/sh', '-s'], {
-        input: sealScript(login.publicKey, options, script),
-        env: { PATH: '/bin' },
-      }).stdout.toString();
-    expect(input(false, 'echo did > /it')).toContain('imgkit-sealed');
+    expect(sealFor(false, 'echo did > /it')).toContain('imgkit-sealed');
     expect(await read('it')).toBeUndefined();
-    expect(input({}, 'echo did > /it; exit 1')).toMatch(/^imgkit-warning .* has failed$/mu);
+    expect(sealFor({}, 'echo did > /it; exit 1')).toMatch(/^imgkit-warning .* has failed$/mu);
     expect(await read('it')).toBe('did\n');
   });
 
