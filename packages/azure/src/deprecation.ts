@@ -9,14 +9,15 @@ import type {
 import type { AzureContext } from './context.ts';
 import { checkDeprecation } from './image-request.ts';
 import { deprecationTags, ownOf } from './mapping.ts';
+import { followState } from './sharing/withdrawn-access.ts';
 import { toTags } from './tags.ts';
 import { lifeOf } from './version-body.ts';
-import { changeVersion } from './versions.ts';
+import { changeVersion, locateVersion } from './versions.ts';
 
 /**
  * Sets the state of images. Azure knows none: a version that isn't ACTIVE is kept from being the latest, its end of
  * life is when it is to be OBSOLETE, and the state itself is in tags; all by one PATCH. Azure lets everybody who may
- * read an OBSOLETE version go on using it by its id.
+ * read an OBSOLETE version go on using it by its id; `azure({ onObsolete: 'revoke-access' })` takes that leave, too.
  */
 export class AzureDeprecation implements DeprecationControl {
   readonly traits: DeprecationTraits = {
@@ -35,7 +36,7 @@ export class AzureDeprecation implements DeprecationControl {
     const context = this.#context;
     return context.call('deprecation.set', id, options, async () => {
       checkDeprecation(deprecation);
-      return changeVersion(
+      const image = await changeVersion(
         context,
         id,
         options,
@@ -53,6 +54,9 @@ export class AzureDeprecation implements DeprecationControl {
           };
         },
       );
+      if (context.settings.onObsolete === 'revoke-access')
+        await followState(context, locateVersion(id), deprecation.state, options);
+      return image;
     });
   }
 }

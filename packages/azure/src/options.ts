@@ -83,6 +83,12 @@ export interface AzureOptions {
   /** Where disk files of this machine are uploaded to. Without it, none can be. */
   readonly storage?: AzureStorageOptions | undefined;
   /**
+   * What an OBSOLETE image is to its readers, of whom Azure keeps none from using it: they `keep-access`, the default; or
+   * `revoke-access`: once no image of its family is ACTIVE or DEPRECATED, those whom imgkit let read the family no longer
+   * may, until one is again. Roles at the whole gallery, and those that others gave, stay.
+   */
+  readonly onObsolete?: 'keep-access' | 'revoke-access' | undefined;
+  /**
    * How long a call waits for Azure, in milliseconds; without end by default. A wait that runs out rejects with
    * `PENDING` and a token: Azure goes on.
    */
@@ -176,6 +182,7 @@ export const azureOptions = z.strictObject({
       keepUploads: z.boolean().optional(),
     })
     .optional(),
+  onObsolete: z.enum(['keep-access', 'revoke-access']).optional(),
   maxWaitMs: z.number().positive().optional(),
   subnet: z
     .string()

@@ -22,6 +22,7 @@ export interface AzureSettings {
   readonly targetRegions: readonly AzureTargetRegion[];
   readonly publisher: string;
   readonly shareBy: 'family' | 'gallery' | 'direct' | 'community';
+  readonly onObsolete: 'keep-access' | 'revoke-access';
   readonly maxWaitMs: number;
   /** The subnet of new machines; imgkit's own network where there is none. */
   readonly subnet: string | undefined;
@@ -97,6 +98,7 @@ export function settings(
       : [{ name: location }, ...regions],
     publisher: options.publisher ?? 'imgkit',
     shareBy: options.shareBy ?? 'family',
+    onObsolete: options.onObsolete ?? 'keep-access',
     maxWaitMs: options.maxWaitMs ?? Infinity,
     subnet: options.subnet,
     address: options.address ?? 'public',

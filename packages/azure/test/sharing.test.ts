@@ -144,6 +144,52 @@ async function sharingOf(one: Provider) {
   return one.sharing;
 }
 
+describe('an OBSOLETE image', () => {
+  it('is taken from those whom imgkit let use it, when that is asked for, and given back', async () => {
+    const strict = await cloud.provider({ onObsolete: 'revoke-access' });
+    const id = await make();
+    const definition = id.slice(0, id.indexOf('/versions/'));
+    const people: Principal[] = Array.from({ length: 7 }, (_, index) => {
+      const kind = index % 2 === 0 ? 'group' : 'user';
+      return { kind, id: `${index}c0c0c0c-1111-2222-3333-444444444444` };
+    });
+    await strict.sharing?.grant(id, [service, ...people], wide);
+    const byHand = `${definition}/providers/Microsoft.Authorization/roleAssignments/99999999-8888-4777-8666-555555555556`;
+    const roleDefinitionId = `/subscriptions/${maker.project}/providers/Microsoft.Authorization/roleDefinitions/cf7c76d2-98a3-4358-a134-615aa78bf44d`;
+    const properties = { roleDefinitionId, principalId: person, principalType: 'User' };
+    const url = `${cloud.emulator.endpoint}${byHand}?api-version=2022-04-01`;
+    await fetch(url, { method: 'PUT', body: JSON.stringify({ properties }) });
+    cloud.emulator.seed(definition, { tags: { team: 'web' }, properties: { future: 1 } });
+
+    // While another version of the family is in use, its readers keep it.
+    const next = await strict.images.create({
+      name: `next-${serial}`,
+      family: `web-${serial}`,
+      version: '2',
+      source,
+    });
+    await strict.deprecation?.set(id, { state: 'OBSOLETE' });
+    expect(await grants(id)).toHaveLength(9);
+    await strict.deprecation?.set(next.ref.id, { state: 'OBSOLETE' });
+    expect(await grants(id), 'what others gave stays').toEqual([
+      { principal: { kind: 'user', id: person }, reach: 'family', state: 'ACTIVE' },
+    ]);
+    await expect(consumer.images.get(id)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    // Once more, and in between somebody dies: nothing is forgotten.
+    await strict.deprecation?.set(next.ref.id, { state: 'DELETED' });
+    await strict.deprecation?.set(next.ref.id, { state: 'ACTIVE' });
+    expect(await grants(id)).toHaveLength(9);
+    expect(await grants(id)).toContainEqual({
+      principal: people[1],
+      reach: 'family',
+      state: 'ACTIVE',
+    });
+    expect((await consumer.images.get(id)).name).toBe(`web-${serial}`);
+    expect(cloud.emulator.resource(definition)).toMatchObject({ properties: { future: 1 } });
+    expect(cloud.emulator.resource(definition)?.['tags']).toEqual({ team: 'web' });
+  });
+});
+
 describe('sharing directly', () => {
   it('lets subscriptions and tenants use the whole gallery, without a role', async () => {
     seedGallery('direct', { permissions: 'Groups' });

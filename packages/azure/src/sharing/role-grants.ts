@@ -95,7 +95,7 @@ export function galleryOf(version: ResourceId): ResourceId {
 }
 
 /** Those who have the role at exactly the scope; those above it have it anyway. */
-async function* readersAt(
+export async function* readersAt(
   { client }: AzureContext,
   scope: string,
   options?: CallOptions,
@@ -105,7 +105,7 @@ async function* readersAt(
 }
 
 /** Gives a role; who has it, keeps it. */
-async function giveRole(
+export async function giveRole(
   { client }: AzureContext,
   assignment: RoleAssignment,
   options?: CallOptions,
@@ -139,7 +139,11 @@ function isNamed(principal: Principal): principal is Named {
 }
 
 /** An assignment whose name follows from what it says: however often it is made, it is one. */
-function assignmentOf(scope: string, principal: string, principalType: string): RoleAssignment {
+export function assignmentOf(
+  scope: string,
+  principal: string,
+  principalType: string,
+): RoleAssignment {
   const text = [scope, principal, imageReader].join(' ').toLowerCase();
   const hex = createHash('sha256').update(`imgkit ${text}`).digest('hex');
   const name = [
