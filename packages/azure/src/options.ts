@@ -70,6 +70,8 @@ export interface AzureOptions {
   readonly cloud?: 'public' | 'us-government' | 'china' | undefined;
   /** Another server than the cloud's, for example an emulator's `http://127.0.0.1:17002`, or that of Azure Stack. */
   readonly endpoint?: string | undefined;
+  /** Who gives tokens, where that is nobody of `cloud`, as with Azure Stack: `https://login.stack.acme.com`. */
+  readonly authority?: string | undefined;
   /** Where new images are replicated to, and how; only `location` by default, which need not be named. */
   readonly targetRegions?: readonly (string | AzureTargetRegion)[] | undefined;
   /** The publisher in the identifiers of new image definitions; `imgkit` by default. */
@@ -150,6 +152,7 @@ export const azureOptions = z.strictObject({
     .optional(),
   cloud: z.enum(['public', 'us-government', 'china']).optional(),
   endpoint: z.url({ protocol: /^https?$/ }).optional(),
+  authority: z.url({ protocol: /^https$/ }).optional(),
   targetRegions: targetRegionsSchema.optional(),
   publisher: z
     .string()

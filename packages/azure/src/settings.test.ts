@@ -49,6 +49,24 @@ describe('the settings', () => {
     });
   });
 
+  it('know China’s cloud, and clouds of one’s own by their endpoint and authority', () => {
+    expect(settings({ ...options, cloud: 'china' }, {})).toMatchObject({
+      endpoint: 'https://management.chinacloudapi.cn',
+      authority: 'https://login.chinacloudapi.cn',
+      knownAuthority: true,
+    });
+    const own = {
+      endpoint: 'https://management.stack.acme.com/',
+      authority: 'https://login.stack.acme.com',
+    };
+    expect(settings({ ...options, ...own }, {})).toMatchObject({
+      endpoint: 'https://management.stack.acme.com',
+      scope: 'https://management.stack.acme.com/.default',
+      authority: own.authority,
+      knownAuthority: false,
+    });
+  });
+
   it('need no credentials without TLS', () => {
     const { credentials } = settings({ ...options, endpoint: 'http://127.0.0.1:1/' }, {});
     expect(credentials).toEqual({ kind: 'none' });
@@ -71,6 +89,9 @@ describe('the options', () => {
     { location: 'west_europe' },
     { credentials: { kind: 'own', credential: {} } },
     { maxWaitMs: 0 },
+    { authority: 'http://login.acme.com' },
+    { shareBy: 'image' },
+    { targetRegions: [{ name: 'westus', replicaCount: 101 }] },
     { surprise: true },
   ])('refuse %j', (wrong) => {
     expect(azureOptions.safeParse(wrong).success).toBe(false);

@@ -18,6 +18,8 @@ export interface AzureSettings {
   readonly scope: string;
   /** Who gives tokens in this cloud. */
   readonly authority: string;
+  /** Whether that is one of Microsoft's own. */
+  readonly knownAuthority: boolean;
   /** Where new images go, `location` among them. */
   readonly targetRegions: readonly AzureTargetRegion[];
   readonly publisher: string;
@@ -92,7 +94,8 @@ export function settings(
     credentials: options.credentials ?? { kind: local ? 'none' : 'default' },
     endpoint,
     scope: `${local ? cloud.endpoint : endpoint}/.default`,
-    authority: cloud.authority,
+    authority: options.authority ?? cloud.authority,
+    knownAuthority: options.authority === undefined,
     targetRegions: regions.some(({ name }) => name === location)
       ? regions
       : [{ name: location }, ...regions],

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { isWireObject } from '../src/api/wire.ts';
-import { source, startAzure } from './emulated-azure.ts';
+import { isAzureImages } from '../src/index.ts';
+import { gallery, group, otherSubscription, source, startAzure } from './emulated-azure.ts';
 
 // Azure's published descriptions of its API, where they lie beside the repository.
 const archive = join(
@@ -17,14 +18,16 @@ const galleries = `${compute}/GalleryRP/stable/2023-07-03/gallery.json`;
 
 /** The definitions of the bodies that the adapter sends. */
 const definitions: Readonly<Record<string, readonly [file: string, name: string]>> = {
+  'GallerySharingProfile.Update': [galleries, 'SharingUpdate'],
   'GalleryImages.CreateOrUpdate': [galleries, 'GalleryImage'],
+  'GalleryImages.Update': [galleries, 'GalleryImageUpdate'],
   'GalleryImageVersions.CreateOrUpdate': [galleries, 'GalleryImageVersion'],
   'GalleryImageVersions.Update': [galleries, 'GalleryImageVersionUpdate'],
   'Disks.CreateOrUpdate': [`${compute}/DiskRP/stable/2024-03-02/disk.json`, 'Disk'],
   'Snapshots.CreateOrUpdate': [`${compute}/DiskRP/stable/2024-03-02/snapshot.json`, 'Snapshot'],
 };
 /** What the SDK's versions of the API have, and the published ones have not yet. */
-const newer = new Set(['blockDeletionBeforeEndOfLife']);
+const newer = new Set(['blockDeletionBeforeEndOfLife', 'restore']);
 
 type Schema = Readonly<Record<string, unknown>>;
 const files = new Map<string, Schema>();
@@ -93,7 +96,11 @@ describe('what the adapter sends', () => {
   it('is what Azure’s published descriptions take', async ({ skip }) => {
     skip(!existsSync(archive), 'the published descriptions of Azure’s API are not here');
     await using cloud = await startAzure();
-    const { images, disks, snapshots, publishing, deprecation } = await cloud.provider();
+    const { emulator } = cloud;
+    const { images, disks, snapshots, publishing, deprecation, sharing } = await cloud.provider({
+      onObsolete: 'revoke-access',
+    });
+    const encryptionSet = `${group}/providers/Microsoft.Compute/diskEncryptionSets/keys`;
     const providerOptions = {
       targetRegions: [
         'eastus',
@@ -102,6 +109,12 @@ describe('what the adapter sends', () => {
           replicaCount: 2,
           storageAccountType: 'Standard_ZRS',
           excludeFromLatest: true,
+          diskEncryptionSetId: encryptionSet,
+          dataDiskEncryption: [{ lun: 1, diskEncryptionSetId: encryptionSet }],
+          confidentialVm: {
+            encryptionType: 'EncryptedWithCmk',
+            diskEncryptionSetId: encryptionSet,
+          },
         },
       ],
     };
@@ -121,6 +134,28 @@ describe('what the adapter sends', () => {
     });
     const disk = await disks?.create({ name: 'data', source: { kind: 'image', image: ref } });
     await snapshots?.create({ name: 'backup', disk: disk?.id ?? '' });
+
+    const plan = { name: 'pro', publisher: 'acme', product: 'linux' };
+    const bought = { publisher: 'acme', offer: 'linux', sku: 'pro', version: '1.0.0' };
+    emulator.addMarketplaceImage({ ...bought, plan });
+    emulator.acceptTerms(plan);
+    const image = { provider: 'azure', id: 'acme:linux:pro:latest' };
+    await images.create({ name: 'pro-1', source: { kind: 'image', image } });
+    const robot = { kind: 'service-account', id: '0b0b0b0b-1111-2222-3333-444444444444' } as const;
+    await sharing?.grant(ref.id, [robot], { allowWider: true });
+    await deprecation?.set(ref.id, { state: 'OBSOLETE' });
+    if (!isAzureImages(images)) throw new Error('they are Azure’s');
+    await images.replication.change(ref.id, { set: ['uksouth'], remove: ['westus'] });
+    const softDeletePolicy = { isSoftDeleteEnabled: true };
+    emulator.seed(gallery, {
+      properties: { softDeletePolicy, sharingProfile: { permissions: 'Groups' } },
+    });
+    await images.delete(ref.id);
+    await images.deleted.restore(ref.id);
+    const direct = await cloud.provider({ shareBy: 'direct' });
+    const them = { kind: 'project', id: otherSubscription } as const;
+    await images.replication.change(ref.id, { remove: [] });
+    await direct.sharing?.grant(ref.id, [them], { allowWider: true });
 
     const found = new Set<string>();
     const wrong: string[] = [];

@@ -1,6 +1,6 @@
 import type { AzureTokenSource } from '../options.ts';
 import type { AzureSettings } from '../settings.ts';
-import { createTokenSource, tokenFor } from './credentials.ts';
+import { createTokenSource, tokensFor } from './credentials.ts';
 import type { Pace } from '../throttle/pace.ts';
 import { OperationBodies } from './operation-bodies.ts';
 import { loadRaw, type RawClient } from './raw-calls.ts';
@@ -101,14 +101,15 @@ export class SdkClients {
     const source = await this.#source;
     const { scope } = this.#settings;
     client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-    if (source !== undefined)
-      client.pipeline.addPolicy({
-        name: 'imgkitBearerToken',
-        async sendRequest(request, next) {
-          request.headers.set('authorization', `Bearer ${await tokenFor(source, scope)}`);
-          return next(request);
-        },
-      });
+    if (source === undefined) return client;
+    const token = tokensFor(source, scope);
+    client.pipeline.addPolicy({
+      name: 'imgkitBearerToken',
+      async sendRequest(request, next) {
+        request.headers.set('authorization', `Bearer ${await token()}`);
+        return next(request);
+      },
+    });
     return client;
   }
 }
