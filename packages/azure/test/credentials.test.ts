@@ -22,7 +22,7 @@ beforeAll(async () => {
   cloud = await startAzure({ roles: [{ principal: robot, role: contributor, scope }] });
   // The protocol of managed identities, as App Service and Service Fabric speak it: over plain HTTP, on loopback.
   endpoint = createServer((request, response) => {
-    asked.push(`${request.headers['x-identity-header']} ${request.url}`);
+    asked.push(`${String(request.headers['x-identity-header'])} ${request.url ?? ''}`);
     const expires = String(Math.floor(Date.now() / 1000) + 3600);
     const body = {
       access_token: answer.token,
@@ -48,6 +48,8 @@ beforeEach(() => {
   vi.stubEnv('IDENTITY_ENDPOINT', `http://127.0.0.1:${port}/msi/token`);
   vi.stubEnv('IDENTITY_HEADER', 'the-header');
 });
+
+const noToken = () => Promise.resolve(null);
 
 async function failureOf(options: AzureOptions): Promise<ImgkitError> {
   const provider = await cloud.provider(options);
@@ -112,7 +114,7 @@ describe('credentials of the caller', () => {
   });
 
   it('that give nothing, or are refused, are UNAUTHENTICATED, too', async () => {
-    const getToken = () => Promise.resolve(null);
+    const getToken = noToken;
     expect((await failureOf({ credentials: { kind: 'own', credential: { getToken } } })).code).toBe(
       'UNAUTHENTICATED',
     );
