@@ -105,6 +105,11 @@ export const testRequirements = [
   openstack(`${pythonPackages}/nova`, 'python3-nova', "is the tests' compute service"),
   openstack(`${pythonPackages}/cinder`, 'python3-cinder', "is the tests' volume service"),
   openstack('/usr/bin/gunicorn', 'gunicorn', 'serves them'),
+  openstack(
+    '/usr/bin/genisoimage',
+    'genisoimage',
+    'writes the drives that tell guests who they are',
+  ),
 ];
 
 const usage = `usage: node scripts/prepare-system.mjs [--check] [--tests] [--help]

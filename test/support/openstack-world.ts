@@ -3,13 +3,25 @@ import { createImgkit, type Image, type Imgkit, type Instance, type Provider } f
 import { rackspace, type RackspaceOptions } from '@imgkit/rackspace';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 
 const cloud = inject('openstack');
 
 /** Why there is no OpenStack here whose guests are real; `undefined` when there is one. */
-export const missing = cloud.missing ?? inject('tinyBase').missing;
+export const missing = cloud.missing ?? inject('tinyBase').missing ?? (await whyNoAddresses());
+
+/** Guests are reached at port 22 of addresses of this machine, unless something listens there on all of them. */
+async function whyNoAddresses(): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const server = createServer();
+  server.once('error', (error) => resolve(`port 22 of 127.0.0.0/8 can't be had: ${error.message}`));
+  server.listen({ host: '127.255.255.1', port: 22, exclusive: true }, () =>
+    server.close(() => resolve(undefined)),
+  );
+  return promise;
+}
 
 /** How a user of the tests' OpenStack signs in; each has a project of its name. */
 export function optionsOf(user: string): RackspaceOptions {
