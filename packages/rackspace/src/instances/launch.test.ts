@@ -110,13 +110,16 @@ describe('a launch', () => {
   });
 
   it('that was cut off leaves no key pair behind once its server is deleted', async () => {
-    const { instances, launch, made, keyPairs } = cloud();
+    const { instances, launch, made, keyPairs, requests } = cloud();
     const { id } = await launch({ authorizedKeys: [{ user: 'root', publicKey }] });
     // Of an earlier try, whose run would have ended at another time.
     const mark = /^imgkit-owned-[\da-f]+-/.exec(made[0]?.key_name ?? '')?.[0] ?? '';
     keyPairs.add(`${mark}e30`).add('mine');
     await instances.delete(id);
     expect([...keyPairs]).toEqual(['mine']);
+    // Cut off, a deletion goes on by the server: so that goes last.
+    const deleted = requests.filter(({ method }) => method === 'DELETE').map(({ url }) => url);
+    expect(deleted.at(-1)).toContain('/servers/');
   });
 
   it('finds the server whose answer was lost, and makes no other', async () => {
