@@ -22,6 +22,7 @@ import { AzureInstances } from './instances.ts';
 import { AzureLimits } from './limits.ts';
 import { AzurePublishing } from './publishing.ts';
 import { formatId } from './resource-id.ts';
+import { AzureUsage } from './usage.ts';
 import type { AzureSettings } from './settings.ts';
 import { AzureSharing } from './sharing.ts';
 import { AzureSnapshots } from './snapshots.ts';
@@ -52,6 +53,7 @@ export const partNames = [
   'instances',
   'snapshots',
   'fleets',
+  'usage',
   'limits',
   'transfer',
 ] as const satisfies readonly (keyof ProviderParts)[];
@@ -86,6 +88,7 @@ export function createParts(
     snapshots,
     instances,
     fleets,
+    usage: new AzureUsage(context),
     deprecation: new AzureDeprecation(context),
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),

@@ -7,6 +7,7 @@ import { marketplaceRoutes } from './marketplace/routes.ts';
 import { publicGalleryRoutes } from './public-galleries/routes.ts';
 import { machineRoutes } from './machines/routes.ts';
 import { networkRoutes } from './networks/routes.ts';
+import { restorePointRoutes } from './restore-points/routes.ts';
 import type { Route } from './route.ts';
 import { scaleSetRoutes } from './scale-sets/routes.ts';
 
@@ -20,6 +21,7 @@ export const routes: readonly Route[] = [
   ...computeUsageRoutes,
   ...publicGalleryRoutes,
   ...scaleSetRoutes,
+  ...restorePointRoutes,
   ...machineRoutes,
   ...networkRoutes,
 ];

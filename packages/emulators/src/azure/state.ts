@@ -86,6 +86,8 @@ export interface Stored {
   /** What `get` answers. */
   readonly resource: MutableJsonObject;
   replication?: Replication | undefined;
+  /** How far a restore point is that comes from another region. */
+  copying?: { readonly startedAt: number; readonly ms: number } | undefined;
   /** What a scale set knows beside what it answers. */
   scaleSet?: ScaleSetRecord | undefined;
   /** What a machine of a scale set was made of. */

@@ -137,7 +137,7 @@ function sizeOf(call: Call, creationData: JsonObject, location: string): number 
     return Number(managed ?? objectOf(image, 'osDiskImage')?.['sizeInGB'] ?? 0);
   }
   const id = textOf(creationData, 'sourceResourceId');
-  if (option !== 'Copy' || id === undefined)
+  if ((option !== 'Copy' && option !== 'Restore') || id === undefined)
     throw invalidParameter(
       'creationData',
       `createOption ${option} is not emulated, or lacks its source.`,

@@ -31,6 +31,6 @@ function sourceOf(disk: Stored): HardwareDiskSource {
   if (image !== undefined) return { kind: 'image', link: idKey(image) };
   const id = textOf(data, 'sourceResourceId');
   if (id === undefined) return { kind: 'empty' };
-  const kind = isOfType(id, 'Microsoft.Compute/snapshots') ? 'snapshot' : 'disk';
+  const kind = /\/(?:snapshots|diskRestorePoints)\/[^/]+$/i.test(id) ? 'snapshot' : 'disk';
   return { kind, link: idKey(id) };
 }
