@@ -15,8 +15,9 @@ export const machineImages: ConformanceTopic = {
         const { provider, labels } = trial;
         const control = trial.capability('machineImages');
         const { minIntervalMs, applicationConsistency } = control.traits;
-        const extra = { sizeBytes: trial.diskSizeBytes };
-        const instance = await launch(trial, { disks: [extra] });
+        // Machines of a cloud without disks of their own have nothing but their boot disk.
+        const extra = provider.disks === undefined ? [] : [{ sizeBytes: trial.diskSizeBytes }];
+        const instance = await launch(trial, { disks: extra });
         const wishes = { instance: instance.id, labels };
         if (!applicationConsistency) {
           const flushed = { ...wishes, name: trial.name(), consistency: 'application' } as const;
