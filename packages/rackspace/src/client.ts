@@ -1,5 +1,6 @@
 import type { CallOptions, Retrier } from '@imgkit/core';
 
+import { AutoScale } from './auto-scale/auto-scale.ts';
 import { Cinder } from './cinder/cinder.ts';
 import type { CloudSettings, ServiceSettings } from './configuration/cloud-settings.ts';
 import { Glance } from './glance/glance.ts';
@@ -13,11 +14,15 @@ import { Nova } from './nova/nova.ts';
 import { ScheduleClient } from './nova/schedule-client.ts';
 import { Swift } from './swift/swift.ts';
 
+/** Rackspace's Auto Scale in the catalogue. */
+export const autoScaleType = 'rax:autoscale';
+
 /** How images come in and go out by tasks over the object store, and are made by schedules. */
 export interface ClassicClient {
   readonly tasks: ImageTasks;
   readonly swift: Swift;
   readonly schedules: ScheduleClient;
+  readonly scale: AutoScale;
 }
 
 /** The services of one cloud, as one user in one project. */
@@ -55,6 +60,7 @@ export function connect(settings: CloudSettings, retrier: Retrier, send?: Transp
           tasks: new ImageTasks(image),
           swift: new Swift(service('object-store', 'v1', settings.objectStore)),
           schedules: new ScheduleClient(compute),
+          scale: new AutoScale(service(autoScaleType, 'v1.0')),
         }
       : undefined,
     neutron: new Neutron(service('network', 'v2.0', settings.network)),

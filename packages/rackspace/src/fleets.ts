@@ -5,6 +5,7 @@ import {
   type Fleet,
   type Fleets,
   type FleetsTraits,
+  type ImageUser,
   type Labels,
   type MachineTemplate,
   type Operation,
@@ -13,7 +14,13 @@ import {
 } from '@imgkit/core';
 import { z } from 'zod';
 
-import { bootImage, templateId, withTarget, type FleetDocument } from './fleets/fleet-document.ts';
+import {
+  bootImage,
+  targetOf,
+  templateId,
+  withTarget,
+  type FleetDocument,
+} from './fleets/fleet-document.ts';
 import { canRebuild } from './fleets/fleet-members.ts';
 import {
   changeFleet,
@@ -74,6 +81,26 @@ export class RackspaceFleets implements Fleets {
       for await (const record of listFleets(context, 'fleets.list', filter, options))
         yield await toFleet(context, record, options);
     });
+  }
+
+  /** What of the fleets uses an image: also such as have no machines, and what they may go back to. */
+  async usersOf(id: string, options?: CallOptions): Promise<readonly ImageUser[]> {
+    const users: ImageUser[] = [];
+    for await (const { image, doc } of listFleets(this.#context, 'usage.of', {}, options)) {
+      const boots = (name: string): boolean => {
+        const template = doc.templates[name];
+        return template !== undefined && bootImage(template) === id;
+      };
+      if (boots(targetOf(doc)))
+        users.push({ kind: 'fleet', id: image.id, reason: 'its machines boot from it' });
+      else if (doc.history.some(boots))
+        users.push({
+          kind: 'template',
+          id: image.id,
+          reason: 'a rollback of the fleet goes back to it',
+        });
+    }
+    return users;
   }
 
   create(request: CreateFleetRequest, options?: CallOptions): Operation<Fleet> {

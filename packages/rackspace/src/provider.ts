@@ -1,10 +1,12 @@
 import { ownedResources, type Clock, type ProviderParts, type Retrier } from '@imgkit/core';
 
+import { AutoScaleFleets } from './auto-scale/auto-scale-fleets.ts';
+import { LaunchMemory } from './auto-scale/launch-memory.ts';
 import { ImageExports } from './classic/image-exports.ts';
 import { ImageImports } from './classic/image-imports.ts';
 import { ImageSchedules } from './classic/image-schedules.ts';
 import { imagesAndImports } from './classic/images-and-imports.ts';
-import { connect } from './client.ts';
+import { autoScaleType, connect } from './client.ts';
 import { cloudSettings } from './configuration/cloud-settings.ts';
 import { RackspaceDeprecation } from './deprecation.ts';
 import { RackspaceDisks } from './disks.ts';
@@ -72,8 +74,13 @@ export async function createParts(
     const volumes = (await client.offers('block-storage'))
       ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
       : undefined;
-    // The classic cloud takes no images without data, which fleets are written down as.
-    const fleets = classic === undefined ? new RackspaceFleets(context) : undefined;
+    // The classic cloud takes no images without data, which fleets are written down as elsewhere.
+    const fleets =
+      classic === undefined
+        ? new RackspaceFleets(context)
+        : (await client.offers(autoScaleType))
+          ? new AutoScaleFleets(context, classic.scale, new LaunchMemory(classic.swift, container))
+          : undefined;
     const machineImages = new RackspaceMachineImages(context, volumes !== undefined);
     return {
       images,
@@ -85,12 +92,12 @@ export async function createParts(
       publishing: new RackspacePublishing(context),
       sharing: new RackspaceSharing(context, options.everyone ?? 'community'),
       transfer: new RackspaceTransfer(context),
-      usage: new RackspaceUsage(context),
+      usage: new RackspaceUsage(context, fleets),
       limits: new RackspaceLimits(context, settings.identityVersion === '2.0'),
       owned: ownedResources(provider, {
+        ...(fleets && { fleet: fleets }),
         instance: instances,
         accessory: new Accessories(context),
-        ...(fleets && { fleet: fleets }),
         'machine-image': machineImages,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
         image: imagesAndImports(context, images, imports),

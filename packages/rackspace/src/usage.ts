@@ -6,8 +6,6 @@ import {
   type UsageReport,
 } from '@imgkit/core';
 
-import { bootImage, targetOf } from './fleets/fleet-document.ts';
-import { listFleets } from './fleets/fleet-record.ts';
 import type { GlanceImage } from './glance/glance-image.ts';
 import { isGone } from './instances/instance-view.ts';
 import { properties } from './mapping.ts';
@@ -16,15 +14,22 @@ import { visibleImage } from './resources/image-access.ts';
 import { listImages } from './resources/image-listing.ts';
 import { toDisk } from './volumes/volume-kind.ts';
 
+/** Fleets that tell which of them use an image. */
+export interface FleetUsage {
+  usersOf(image: string, options?: CallOptions): Promise<readonly ImageUser[]>;
+}
+
 /**
  * Tells what of the provider's own project uses an image. What other projects make of an image that they
  * can see, nobody but them can tell.
  */
 export class RackspaceUsage implements Usage {
   readonly #context: CloudContext;
+  readonly #fleets: FleetUsage | undefined;
 
-  constructor(context: CloudContext) {
+  constructor(context: CloudContext, fleets?: FleetUsage) {
     this.#context = context;
+    this.#fleets = fleets;
   }
 
   async of(id: string, options?: CallOptions): Promise<UsageReport> {
@@ -36,7 +41,7 @@ export class RackspaceUsage implements Usage {
       for (const [name, ask] of [
         ['servers', () => this.#servers(id, options)],
         ['volumes', () => this.#volumes(id, options)],
-        ['fleets', () => this.#fleets(id, options)],
+        ['fleets', async () => this.#fleets?.usersOf(id, options) ?? []],
         ['images', () => this.#children(id, options)],
       ] as const) {
         try {
@@ -95,26 +100,6 @@ export class RackspaceUsage implements Usage {
       ];
       return { kind: 'disk', id: disk, reason: ['it was made of it', ...more].join(', and ') };
     });
-  }
-
-  /** Also fleets without machines: what they go to, and what they may go back to. */
-  async #fleets(id: string, options: CallOptions | undefined): Promise<ImageUser[]> {
-    const users: ImageUser[] = [];
-    for await (const { image, doc } of listFleets(this.#context, 'usage.of', {}, options)) {
-      const boots = (name: string): boolean => {
-        const template = doc.templates[name];
-        return template !== undefined && bootImage(template) === id;
-      };
-      if (boots(targetOf(doc)))
-        users.push({ kind: 'fleet', id: image.id, reason: 'its machines boot from it' });
-      else if (doc.history.some(boots))
-        users.push({
-          kind: 'template',
-          id: image.id,
-          reason: 'a rollback of the fleet goes back to it',
-        });
-    }
-    return users;
   }
 
   /** Images, and machine images, that remember what they were made of. */

@@ -43,6 +43,8 @@ async function makeWorld(): Promise<ProviderWorld> {
     consumer: one.providers.get('consumer-a'),
     other: two.providers.get('images'),
     source: { kind: 'file', file },
+    // Servers without a guest: what is on their disk can't boot.
+    machine: { machineType: 'tiny' },
   };
 }
 
@@ -57,6 +59,5 @@ if (missing === undefined)
     it,
     describe,
     createWorld,
-    machines: false,
     timeouts: { test: 120_000, settle: 30_000 },
   });

@@ -6,7 +6,7 @@ import type { DiskSource } from '../resources/disk-source.ts';
 import { checkDigest } from '../resources/upload.ts';
 import type { Swift, SwiftSegment } from '../swift/swift.ts';
 import { toDynamicVhd } from '../vhd/vhd-writer.ts';
-import { readFooter, sectorBytes } from '../vhd/vhd-layout.ts';
+import { readFooter, sectorBytes, type VhdFooter } from '../vhd/vhd-layout.ts';
 import { segmentsOf } from './segments.ts';
 
 /** The largest disk, and the largest file, that the cloud takes. https://docs.rackspace.com/docs/cloud-images */
@@ -60,7 +60,7 @@ export async function uploadDisk(
     checkSize(segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
   }
   if (digest !== undefined) checkDigest(`sha256:${read.sha256()}`, digest);
-  const diskBytes = readFooter(end)?.diskBytes ?? 0;
+  const diskBytes = checkedFooter(end).diskBytes;
   if (vhd !== undefined) {
     const front = await send(`${folder}segments/${'0'.repeat(8)}`, vhd.front().bytes);
     segments.unshift(front);
@@ -68,6 +68,23 @@ export async function uploadDisk(
   checkSize(diskBytes);
   await swift.putLarge(container, `${folder}disk.vhd`, segments, { signal });
   return diskBytes;
+}
+
+/** The footer of a VHD that the cloud takes. */
+function checkedFooter(end: Buffer): VhdFooter {
+  const footer = readFooter(end);
+  const wrong =
+    footer === undefined || !footer.isSound
+      ? 'its footer is damaged'
+      : !footer.hasId
+        ? 'it has no identity'
+        : footer.type !== 'fixed' && footer.type !== 'dynamic'
+          ? 'a part of the disk is in another file'
+          : undefined;
+  if (footer !== undefined && wrong === undefined) return footer;
+  throw new ImgkitError('INVALID_ARGUMENT', `the VHD can't be taken: ${wrong}`, {
+    hint: 'Convert the disk anew: qemu-img convert -O vpc.',
+  });
 }
 
 /** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for what the cloud refuses after it was uploaded. */

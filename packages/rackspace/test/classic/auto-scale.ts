@@ -3,7 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 
 import type { Accounts } from './accounts.ts';
-import { groupConfiguration, launchConfiguration, ScalingGroup } from './scaling-group.ts';
+import {
+  groupConfiguration,
+  launchConfiguration,
+  ScalingGroup,
+  type GroupSurroundings,
+} from './scaling-group.ts';
 import type { Upstream } from './upstream.ts';
 import { bodyOf, scaleRefusal, type Call, type Reply } from './wire.ts';
 
@@ -31,10 +36,12 @@ const pageSize = 100;
 export class AutoScale {
   readonly #groups = new Map<string, ScalingGroup>();
   readonly #policies = new Map<string, Policy[]>();
-  readonly #parts: { readonly nova: Upstream; readonly accounts: Accounts };
+  /** Why no server can be made; tests say so. */
+  readonly trouble: GroupSurroundings['trouble'] = { message: undefined };
+  readonly #parts: GroupSurroundings;
 
   constructor(nova: Upstream, accounts: Accounts) {
-    this.#parts = { nova, accounts };
+    this.#parts = { nova, accounts, trouble: this.trouble };
   }
 
   /** When no group has anything to do any more. */

@@ -30,6 +30,14 @@ export const launchConfiguration = z.looseObject({
 
 const pollMs = 50;
 
+/** What groups need around them. */
+export interface GroupSurroundings {
+  readonly nova: Upstream;
+  readonly accounts: Accounts;
+  /** Why no server can be made; tests say so. */
+  readonly trouble: { message: string | undefined };
+}
+
 /** A group, whose servers are real ones. */
 export class ScalingGroup {
   readonly id: string;
@@ -44,12 +52,13 @@ export class ScalingGroup {
   scaledAt = 0;
   readonly #nova: Upstream;
   readonly #accounts: Accounts;
+  readonly #trouble: GroupSurroundings['trouble'];
   #work: Promise<void> = Promise.resolve();
 
   constructor(
     { id, account }: Pick<ScalingGroup, 'id' | 'account'>,
     made: Pick<ScalingGroup, 'configuration' | 'launch'>,
-    { nova, accounts }: { readonly nova: Upstream; readonly accounts: Accounts },
+    { nova, accounts, trouble }: GroupSurroundings,
   ) {
     this.id = id;
     this.account = account;
@@ -58,6 +67,7 @@ export class ScalingGroup {
     this.desired = made.configuration.minEntities;
     this.#nova = nova;
     this.#accounts = accounts;
+    this.#trouble = trouble;
   }
 
   /** Keeps the wish within the bounds, and has it carried out. */
@@ -96,6 +106,8 @@ export class ScalingGroup {
   }
 
   async #launch(): Promise<string | undefined> {
+    const { message } = this.#trouble;
+    if (message !== undefined) return this.#failed(message);
     const { id: token } = await this.#accounts.issue(this.account);
     const { networks: _, ...server } = this.launch.args.server;
     const suffix = randomBytes(4).toString('hex');
