@@ -17,6 +17,37 @@ const glance = (more: Record<string, unknown> = {}): GlanceImage => ({
 });
 const shown = { provider: 'lab' };
 
+describe('an image that somebody else made of a server', () => {
+  const ours = {
+    'imgkit:label:imgkit-run': 'r1',
+    'imgkit:family': 'web',
+    'imgkit:published': 'true',
+    'imgkit:origin': 'file:disk.raw',
+  };
+
+  it.each([
+    ['its server', { ...ours, instance_uuid: 's1' }],
+    ['another server', { ...ours, instance_uuid: 's2', 'imgkit:origin': 'instance:s1' }],
+    [
+      'a schedule of the cloud',
+      { ...ours, 'org.openstack__1__created-by': 'scheduled-images-service' },
+    ],
+  ])('has nothing of ours that came with %s', (_, more) => {
+    const image = toImage(glance(more), shown);
+    expect(image).toMatchObject({ labels: {}, family: undefined, published: false, name: 'web-7' });
+    expect(image.native).toMatchObject({ 'imgkit:family': 'web' });
+  });
+
+  it('is ours when it says so of its own server', () => {
+    const more = { ...ours, instance_uuid: 's1', 'imgkit:origin': 'instance:s1' };
+    expect(toImage(glance(more), shown)).toMatchObject({
+      labels: { 'imgkit-run': 'r1' },
+      family: 'web',
+      origin: { kind: 'instance', id: 's1' },
+    });
+  });
+});
+
 describe('an image of Glance', () => {
   it('is shown with what its properties say, and nothing of others’', () => {
     const image = toImage(

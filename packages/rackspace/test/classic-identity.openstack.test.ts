@@ -2,7 +2,7 @@ import { ImgkitError } from '@imgkit/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { classicCloud, classicOptions, classicProvider } from './classic.ts';
-import { kitOf, missing } from './openstack.ts';
+import { kitOf, missing, openstack, providerOf } from './openstack.ts';
 
 /** A kit of the account, and how often somebody signed in at the cloud since. */
 async function world() {
@@ -98,5 +98,21 @@ describe.skipIf(missing !== undefined)('a throttled call', () => {
     await provider.check();
     expect(hits).toHaveLength(2);
     expect(Date.now() - begun).toBeGreaterThanOrEqual(2000);
+  });
+});
+
+describe.skipIf(missing !== undefined)('OpenStack Flex', () => {
+  it('is a Keystone v3 that takes the API key for the password, in its own domain', async () => {
+    const { password: apiKey } = openstack();
+    // The domain has another name here; without one, the profile's would be asked for.
+    const domains = { userDomainName: 'Default', projectDomainName: 'Default' };
+    const flex = { profile: 'rackspace-flex', password: undefined, apiKey } as const;
+    const kit = await kitOf(providerOf('images', { ...flex, ...domains }));
+    const provider = kit.providers.get('images');
+    await provider.check();
+    expect(provider.project).toMatch(/^[\da-f]{32}$/);
+    expect(provider.images.traits.sources).toContain('image');
+    const nowhere = kitOf(providerOf('images', flex));
+    await expect(nowhere).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 });

@@ -127,6 +127,8 @@ describe('the settings of a cloud', () => {
       identityVersion: '2.0',
       compute: { name: 'cloudServersOpenStack' },
       image: { name: 'cloudImages' },
+      objectStore: { name: 'cloudFiles' },
+      usesImageTasks: true,
       project: { id: '123456' },
     });
     await expect(find({ profile: 'acme', username: 'u' })).rejects.toMatchObject({

@@ -112,6 +112,18 @@ describe('a service', () => {
     expect(retrier.waits).toEqual([7000, 7000]);
   });
 
+  it('is asked again for what it throttled, which it didn’t do, also where twice does harm', async () => {
+    const busy: Answer = { status: 413, headers: { 'retry-after': '7' } };
+    const {
+      client: glance,
+      sent,
+      retrier,
+    } = client(versionsThen((count) => (count < 3 ? busy : {})));
+    await glance.done({ method: 'POST', path: '/tasks', json: {} });
+    expect(sent()).toHaveLength(3);
+    expect(retrier.waits).toEqual([7000, 7000]);
+  });
+
   it('is asked once for what can’t be repeated', async () => {
     const answer = versionsThen(() => ({ status: 503 }));
     const { client: glance, sent } = client(answer);

@@ -25,4 +25,14 @@ describe('the address of a server', () => {
     const server = { id: 's1', name: 'a', status: 'ACTIVE', created: '', flavor: {}, addresses };
     expect(addressOf(server)).toBe(expected);
   });
+
+  it.each([
+    ['behind another box', '9.9.9.9', [fixed('5.6.7.8')], '9.9.9.9'],
+    ['not said', '', [fixed('5.6.7.8')], '5.6.7.8'],
+    ['a floating one', '9.9.9.9', [floating('1.2.3.4')], '1.2.3.4'],
+  ])('is the one that the cloud says, when that is %s', (_, accessIPv4, list, expected) => {
+    const addresses = { private: [fixed('10.0.0.5')], public: list };
+    const server = { id: 's1', name: 'a', status: 'ACTIVE', created: '', flavor: {} };
+    expect(addressOf({ ...server, addresses, accessIPv4 })).toBe(expected);
+  });
 });

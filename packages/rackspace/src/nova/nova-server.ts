@@ -34,6 +34,8 @@ export const novaServer = z.looseObject({
     /** In GiB; 0 when it is as large as the image. */
     disk: z.number().optional(),
   }),
+  /** Where it is reached, if the cloud or its user says so; an empty text otherwise. */
+  accessIPv4: z.string().optional(),
   addresses: z
     .record(
       z.string(),
