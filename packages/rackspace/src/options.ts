@@ -26,6 +26,7 @@ export const rackspaceOptions = z.strictObject({
   projectDomainName: text,
   region: text,
   interface: z.enum(['public', 'internal', 'admin']).optional(),
+  caFile: text,
   imageEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   computeEndpoint: z.url({ protocol: /^https?$/ }).optional(),
   networkEndpoint: z.url({ protocol: /^https?$/ }).optional(),
@@ -74,6 +75,8 @@ export interface RackspaceOptions {
   readonly region?: string | undefined;
   /** Which of a service's addresses is used; `public` by default. */
   readonly interface?: 'public' | 'internal' | 'admin' | undefined;
+  /** A PEM file of certificates of authorities that sign the services' own, beside those that Node trusts. */
+  readonly caFile?: string | undefined;
   /** The address of Glance, instead of the catalogue's. */
   readonly imageEndpoint?: string | undefined;
   /** The address of Nova, instead of the catalogue's. */
@@ -100,6 +103,7 @@ export function toCloudConfig(options: RackspaceOptions): CloudConfig {
     profile: options.profile,
     region_name: options.region,
     interface: options.interface,
+    cacert: options.caFile,
     image_endpoint_override: options.imageEndpoint,
     compute_endpoint_override: options.computeEndpoint,
     network_endpoint_override: options.networkEndpoint,

@@ -44,7 +44,11 @@ export const cloudConfig = z.object({
   interface: optional,
   endpoint_type: optional,
   verify: z.boolean().nullish(),
+  insecure: z.boolean().nullish(),
+  /** Files of certificates of authorities, of one's own certificate, and of its key. */
   cacert: optional,
+  cert: optional,
+  key: optional,
   image_endpoint_override: optional,
   compute_endpoint_override: optional,
   network_endpoint_override: optional,

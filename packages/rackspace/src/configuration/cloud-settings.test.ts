@@ -157,8 +157,7 @@ describe('the settings of a cloud', () => {
   });
 
   it.each([
-    ['verify: false', /verify: false/],
-    ['cacert: /etc/ca.pem', /NODE_EXTRA_CA_CERTS=\/etc\/ca\.pem/],
+    ['regoin_name: RegionOne', /clouds\.lab\.regoin_name is not known: is region_name meant/],
     ['interface: sideways', /"sideways" is no interface/],
     ['identity_api_version: 7', /"7" is no version/],
     ['auth_type: v3kerberos', /auth_type "v3kerberos"/],
@@ -168,6 +167,49 @@ describe('the settings of a cloud', () => {
     const error: unknown = await find({ cloud: 'lab' }, {}, directory).catch((one) => one);
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
     expect(inspect(error)).toMatch(pattern);
+  });
+
+  it.each([
+    ['usrname: u', /clouds\.lab\.auth\.usrname is not known: is username meant/],
+    ['system_scope: all', /clouds\.lab\.auth\.system_scope is not known: known are auth_url/],
+  ])('refuse to sign in with %s', async (line, pattern) => {
+    const text = `clouds: { lab: { networks: [], auth: { ${line}, password: hidden-1 } } }`;
+    const directory = await directoryWith({ 'clouds.yaml': text });
+    const error: unknown = await find({ cloud: 'lab' }, {}, directory).catch((one) => one);
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(inspect(error)).toMatch(pattern);
+    expect(inspect(error)).not.toContain('hidden-1');
+  });
+
+  it('refuse a variable that is nearly one of those that count', async () => {
+    const variables = { OS_AUTH_URL: 'https://k.test/v3', OS_PASSWORD: 'hidden-1' };
+    await expect(find({}, { ...variables, OS_USER_NAME: 'u' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      hint: 'Is OS_USERNAME meant?',
+    });
+    const other = { OS_USERNAME: 'u', OS_VOLUME_API_VERSION: '3' };
+    await expect(find({}, { ...variables, ...other })).resolves.toBeDefined();
+  });
+
+  it('trust the authorities of a file, and nobody unless they are told to', async () => {
+    const pem = '-----BEGIN CERTIFICATE-----';
+    const directory = await directoryWith({ 'ca.pem': pem, 'no.pem': 'hello' });
+    const caFile = join(directory, 'ca.pem');
+    expect(await find({ ...password, caFile })).toMatchObject({
+      trust: { authorities: pem, blind: false },
+    });
+    expect((await find(password)).trust).toBeUndefined();
+    const variables = { OS_AUTH_URL: 'https://k.test', OS_USERNAME: 'u', OS_PASSWORD: 'p' };
+    expect(await find({}, { ...variables, OS_INSECURE: 'true' })).toMatchObject({
+      trust: { blind: true },
+    });
+    for (const [name, code] of [
+      ['no.pem', 'INVALID_ARGUMENT'],
+      ['gone.pem', 'NOT_FOUND'],
+    ] as const) {
+      const variable = { ...variables, OS_CACERT: join(directory, name) };
+      await expect(find({}, variable)).rejects.toMatchObject({ code });
+    }
   });
 
   it('show no secret, neither in themselves nor in an error about their file', async () => {

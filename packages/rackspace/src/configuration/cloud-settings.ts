@@ -1,9 +1,18 @@
 import { ImgkitError } from '@imgkit/core';
 
+import type { Trust } from '../http/transport.ts';
 import { toCloudConfig, type RackspaceOptions } from '../options.ts';
-import { authConfig, mergeConfig, type AuthConfig, type CloudConfig } from './cloud-config.ts';
+import {
+  authConfig,
+  cloudConfig,
+  mergeConfig,
+  type AuthConfig,
+  type CloudConfig,
+} from './cloud-config.ts';
 import { nonEmpty, readCloudsFile, type Environment } from './clouds-file.ts';
 import { Secret } from './secret.ts';
+import { likelyName } from './spelling.ts';
+import { readTrust } from './trust.ts';
 import { vendorProfile } from './vendor-profiles.ts';
 
 /** A domain, user or project, by id or by name. */
@@ -49,6 +58,8 @@ export interface CloudSettings {
   /** The project to work in; the credentials' own otherwise. */
   readonly project?: NamedInDomain | undefined;
   readonly region?: string | undefined;
+  /** Whom to trust beside those that Node trusts. */
+  readonly trust?: Trust | undefined;
   readonly interface: Interface;
   readonly image: ServiceSettings;
   readonly compute: ServiceSettings;
@@ -78,12 +89,12 @@ export async function cloudSettings(
 ): Promise<CloudSettings> {
   const found = mergeConfig(await configured(options, sources), toCloudConfig(options));
   const profile = found.profile ?? found.cloud;
-  if (profile === undefined) return understand(found, sources.environment);
+  if (profile === undefined) return understand(found);
   const vendor = vendorProfile(profile, found.region_name);
   if (vendor === undefined) {
     throw invalid(`the profile "${profile}" is not known`, 'Use rackspace or rackspace-flex.');
   }
-  return understand(mergeConfig(vendor, found), sources.environment);
+  return understand(mergeConfig(vendor, found));
 }
 
 async function configured(
@@ -125,6 +136,7 @@ function fromEnvironment(environment: Environment): CloudConfig {
   const get = (name: string) => nonEmpty(environment[`OS_${name.toUpperCase()}`]);
   const auth: Record<string, string | undefined> = {};
   for (const key of Object.keys(authConfig.shape)) auth[key] = get(key);
+  checkSpelling(environment);
   return {
     auth: authConfig.partial().parse(auth),
     auth_type: get('auth_type'),
@@ -132,6 +144,9 @@ function fromEnvironment(environment: Environment): CloudConfig {
     region_name: get('region_name'),
     interface: get('interface') ?? get('endpoint_type'),
     cacert: get('cacert'),
+    cert: get('cert'),
+    key: get('key'),
+    insecure: /^(?:1|true|yes)$/i.test(get('insecure') ?? ''),
     image_endpoint_override: get('image_endpoint_override'),
     compute_endpoint_override: get('compute_endpoint_override'),
     network_endpoint_override: get('network_endpoint_override'),
@@ -139,7 +154,7 @@ function fromEnvironment(environment: Environment): CloudConfig {
   };
 }
 
-function understand(config: CloudConfig, environment: Environment): CloudSettings {
+async function understand(config: CloudConfig): Promise<CloudSettings> {
   const { auth = {} } = config;
   if (auth.auth_url === undefined) {
     throw invalid('the address of the identity service is missing', 'Give authUrl.');
@@ -147,8 +162,8 @@ function understand(config: CloudConfig, environment: Environment): CloudSetting
   if (!/^https?:$/.test(URL.parse(auth.auth_url)?.protocol ?? '')) {
     throw invalid(`"${auth.auth_url}" is no address`, 'Write it as https://host/v3.');
   }
-  checkTrust(config, environment);
   return {
+    trust: await readTrust(config),
     authUrl: auth.auth_url.replace(/\/+$/, ''),
     identityVersion: identityVersion(config.identity_api_version, auth.auth_url),
     credentials: credentials(config, auth),
@@ -167,19 +182,14 @@ function understand(config: CloudConfig, environment: Environment): CloudSetting
   };
 }
 
-/** Node takes further certificates only from its own environment. */
-function checkTrust({ cacert, verify }: CloudConfig, environment: Environment): void {
-  if (verify === false) {
-    throw invalid(
-      'certificates that can’t be checked (verify: false) are not taken',
-      'Give the certificate of the authority instead: NODE_EXTRA_CA_CERTS=/path/ca.pem.',
-    );
-  }
-  if (cacert !== undefined && !environment['NODE_EXTRA_CA_CERTS']) {
-    throw invalid(
-      `the certificates of ${cacert} can’t be added to a running program`,
-      `Start it with NODE_EXTRA_CA_CERTS=${cacert}.`,
-    );
+/** A variable that is nearly one of those that count is a mistake. */
+function checkSpelling(environment: Environment): void {
+  const keys = [...Object.keys(authConfig.shape), ...Object.keys(cloudConfig.shape)];
+  const known = keys.map((key) => `OS_${key.toUpperCase()}`);
+  for (const name of Object.keys(environment)) {
+    const meant = name.startsWith('OS_') ? likelyName(name, known) : undefined;
+    if (meant !== undefined && !environment[meant])
+      throw invalid(`the variable ${name} is not known`, `Is ${meant} meant?`);
   }
 }
 

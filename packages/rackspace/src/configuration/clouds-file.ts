@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { ImgkitError } from '@imgkit/core';
 import { z } from 'zod';
 
-import { cloudConfig, mergeConfig, type CloudConfig } from './cloud-config.ts';
+import { authConfig, cloudConfig, mergeConfig, type CloudConfig } from './cloud-config.ts';
+import { likelyName } from './spelling.ts';
 
 /** The variables a process was started with. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -83,10 +84,30 @@ async function readDocument(path: string): Promise<Record<string, CloudConfig> |
     // The parser's message quotes the file, which may hold passwords.
     throw unreadable(path, 'it is no YAML');
   }
+  checkKeys(path, content);
   const checked = document.safeParse(content ?? {});
   if (checked.success) return checked.data.clouds ?? {};
   const [issue] = checked.error.issues;
   throw unreadable(path, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is wrong'}`);
+}
+
+/** Other tools have more keys for a cloud than count here, but none that is nearly one of ours, and none for `auth`. */
+function checkKeys(path: string, content: unknown): void {
+  const clouds: unknown = Reflect.get(Object(content), 'clouds');
+  for (const [cloud, config] of Object.entries(Object(clouds))) {
+    for (const key of Object.keys(Object(config))) {
+      const meant = likelyName(key, Object.keys(cloudConfig.shape));
+      if (meant !== undefined)
+        throw unreadable(path, `clouds.${cloud}.${key} is not known: is ${meant} meant?`);
+    }
+    const known = Object.keys(authConfig.shape);
+    for (const key of Object.keys(Object(Reflect.get(Object(config), 'auth')))) {
+      if (known.includes(key)) continue;
+      const meant = likelyName(key, known);
+      const instead = meant === undefined ? `known are ${known.join(', ')}` : `is ${meant} meant?`;
+      throw unreadable(path, `clouds.${cloud}.auth.${key} is not known: ${instead}`);
+    }
+  }
 }
 
 async function readText(path: string): Promise<string | undefined> {

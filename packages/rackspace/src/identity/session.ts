@@ -26,7 +26,12 @@ export class Session {
   #token: Token | undefined;
   #renewal: Promise<Token> | undefined;
 
-  constructor({ settings, retrier, send = createTransport(), now = Date.now }: SessionOptions) {
+  constructor({
+    settings,
+    retrier,
+    send = createTransport(settings.trust),
+    now = Date.now,
+  }: SessionOptions) {
     this.settings = settings;
     this.send = send;
     this.#retrier = retrier;
