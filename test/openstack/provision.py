@@ -9,6 +9,7 @@ Waits for each service before it is used. Safe to run again: what is there
 already is kept. Needs only what Debian's python3-keystone brings along.
 """
 
+import datetime
 import os
 import sys
 import time
@@ -47,16 +48,44 @@ def call(method, url, **kwargs):
     return response
 
 
+class AdminToken(requests.auth.AuthBase):
+    """A token of the user "admin", another one after half of its life, which may be seconds."""
+
+    def __init__(self, url):
+        self.url = url
+        self.until = 0
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def __call__(self, request):
+        if time.monotonic() >= self.until:
+            self.sign_in()
+        request.headers["X-Auth-Token"] = self.token
+        return request
+
+    def sign_in(self):
+        domain = {"id": "default"}
+        began = time.monotonic()
+        response = self.http.post(f"{self.url}/auth/tokens", timeout=30, json={"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {
+                "name": "admin", "domain": domain, "password": PASSWORD}}},
+            "scope": {"project": {"name": "admin", "domain": domain}}}})
+        response.raise_for_status()
+        self.token = response.headers["X-Subject-Token"]
+        token = response.json()["token"]
+        life = instant(token["expires_at"]) - instant(token["issued_at"])
+        self.until = began + life.total_seconds() / 2
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.rstrip("Z"))
+
+
 class Keystone:
     def __init__(self, url):
         self.url = url
         wait_for("keystone", lambda: http.get(url, timeout=30).ok)
-        domain = {"id": "default"}
-        response = call("POST", f"{url}/auth/tokens", json={"auth": {
-            "identity": {"methods": ["password"], "password": {"user": {
-                "name": "admin", "domain": domain, "password": PASSWORD}}},
-            "scope": {"project": {"name": "admin", "domain": domain}}}})
-        http.headers["X-Auth-Token"] = response.headers["X-Subject-Token"]
+        http.auth = AdminToken(url)
         self.roles = {role["name"]: role["id"] for role in self.list("roles")}
 
     def list(self, collection, **filters):

@@ -10,15 +10,14 @@ import {
   type ImageUpdate,
   type Operation,
 } from '@imgkit/core';
-import { z } from 'zod';
 
 import type { ImageSchedules } from './classic/image-schedules.ts';
 import { notFound } from './errors.ts';
 import { labelProperty, properties, recordKind, toImage, toLabels } from './mapping.ts';
 import { captureServer } from './resources/capture.ts';
 import type { CloudContext } from './resources/context.ts';
-import { diskFormats } from './resources/disk-format.ts';
 import { changeImage, findImage, visibleImage } from './resources/image-access.ts';
+import { checkImageOptions, type RackspaceImageOptions } from './resources/image-options.ts';
 import { draftProperties, hiddenAs } from './resources/image-body.ts';
 import { makeImage } from './resources/image-creation.ts';
 import { followImage } from './resources/image-waiting.ts';
@@ -32,17 +31,10 @@ import {
   invalid,
   resourceName,
 } from './resources/rules.ts';
-import {
-  preparedFile,
-  preparedImage,
-  type ImageProviderOptions,
-  type PreparedSource,
-} from './resources/sources.ts';
+import { preparedFile, preparedImage, type PreparedSource } from './resources/sources.ts';
 
 /** Where data comes in by tasks only, an image can't be copied: its data can't be had without owning it. */
 const sources = { direct: ['file', 'image', 'instance'], byTasks: ['file', 'instance'] } as const;
-
-const providerOptions = z.strictObject({ diskFormat: z.enum(diskFormats).optional() });
 
 /** The images of a project in Glance. */
 export class RackspaceImages implements Images {
@@ -87,7 +79,7 @@ export class RackspaceImages implements Images {
     const operation = 'images.create';
     return context.operation(operation, request.name, options, async (control) => {
       checkImageRequest(request);
-      const own = checkProviderOptions(request.providerOptions);
+      const own = checkImageOptions(request.providerOptions);
       const { source } = request;
       if (source?.kind === 'instance')
         return captureServer(context, { ...request, source }, control);
@@ -144,23 +136,16 @@ export class RackspaceImages implements Images {
 
   async #prepare(
     source: ImageSource,
-    own: ImageProviderOptions,
+    own: RackspaceImageOptions,
     signal: AbortSignal,
   ): Promise<PreparedSource> {
     const { sources: known } = this.traits;
     if (known.includes(source?.kind)) {
       if (source.kind === 'file') return preparedFile(this.#context, source.file, own, { signal });
-      if (source.kind === 'image') return preparedImage(this.#context, source, { signal });
+      if (source.kind === 'image') return preparedImage(this.#context, source, own, { signal });
     }
     throw new ImgkitError('UNSUPPORTED', `no image can be made of a ${source?.kind} here`, {
       hint: `Make it of one of these: ${known.join(', ')}.`,
     });
   }
-}
-
-function checkProviderOptions(given: CreateImageRequest['providerOptions']): ImageProviderOptions {
-  const checked = providerOptions.safeParse(given ?? {});
-  if (checked.success) return checked.data;
-  const [issue] = checked.error.issues;
-  throw invalid(`providerOptions can't be taken: ${issue?.message ?? ''}`, 'Give diskFormat only.');
 }

@@ -25,6 +25,7 @@ import { writeFile } from './resources/disk-target.ts';
 import { download } from './resources/download.ts';
 import { visibleImage } from './resources/image-access.ts';
 import { draftProperties, hiddenAs } from './resources/image-body.ts';
+import { checkImageOptions } from './resources/image-options.ts';
 import { makeImage } from './resources/image-creation.ts';
 import { followImage } from './resources/image-waiting.ts';
 import { checkImageRequest, invalid } from './resources/rules.ts';
@@ -85,7 +86,8 @@ export class RackspaceTransfer implements Transfer {
         ...draftProperties(request, context.provider),
         ...(await hiddenAs(context, request, control.signal)),
       };
-      const data = { kind: 'upload', disk, digest } as const;
+      const { stores, staged } = checkImageOptions(request.providerOptions);
+      const data = { kind: 'upload', disk, digest, stores, staged } as const;
       return makeImage(context, { operation, request, body, data }, control);
     });
   }

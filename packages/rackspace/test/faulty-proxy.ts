@@ -62,7 +62,7 @@ export async function startProxy(target: string, prefix = ''): Promise<FaultyPro
     const url = new URL(`${target}${path.slice(prefix.length)}`);
     const onward = requestHttp(url, { method, headers: { ...headers, host: url.host } });
     onward.on('error', () => socket.destroy());
-    socket.once('close', () => onward.destroy());
+    answer.once('close', () => onward.destroy());
     asked.pipe(onward);
     onward.on('response', (given) => {
       const token = given.headers['x-subject-token'];

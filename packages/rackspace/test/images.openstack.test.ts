@@ -8,16 +8,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 
 import { isGlanceImage } from '../src/index.ts';
-import { startProxy } from './faulty-proxy.ts';
 import {
   applicationCredential,
   ask,
   diskFile,
   kitOf,
   missing,
-  openstack,
   providerOf,
-  revoke,
   scratch,
 } from './openstack.ts';
 
@@ -97,62 +94,17 @@ describe.skipIf(missing !== undefined)('images in a real Glance', () => {
     const made = await makeEmpty(run, 30);
     const whole = await names(provider.images.list({ labels }));
     expect(whole.toSorted()).toEqual(made.map((_, index) => `${run}-${index}`).toSorted());
-    expect((await names(provider.images.list({ labels, pageSize: 7 }))).toSorted()).toEqual(
-      whole.toSorted(),
-    );
+    // 25 is what the cloud itself gives at once.
+    for (const pageSize of [25, 7])
+      expect((await names(provider.images.list({ labels, pageSize }))).toSorted()).toEqual(
+        whole.toSorted(),
+      );
     const seen: string[] = [];
     for await (const { name, ref } of provider.images.list({ labels, pageSize: 4 })) {
       seen.push(name);
       await provider.images.delete(ref.id);
     }
     expect(seen.toSorted()).toEqual(whole.toSorted());
-  });
-
-  it('keep every property that isn’t ours, whatever is done with them', async () => {
-    const { provider, create, consumers, sharing } = await world();
-    const image = await create({ family: 'web', staged: true });
-    const { id } = image.ref;
-    const foreign = {
-      'acme/team~x': 'infra',
-      hw_disk_bus: 'virtio',
-      os_distro: 'debian',
-      note: '',
-    };
-    const patch = [
-      ...Object.entries(foreign).map(([name, value]) => ({
-        op: 'add',
-        path: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-        value,
-      })),
-      { op: 'add', path: '/tags', value: ['keep'] },
-      { op: 'add', path: '/min_ram', value: 64 },
-    ];
-    const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
-    const body = JSON.stringify(patch);
-    expect(
-      (await ask('images', 'image', `/v2/images/${id}`, { method: 'PATCH', headers, body })).status,
-    ).toBe(200);
-    const [consumer] = consumers;
-    await Promise.all([
-      provider.images.update(id, { labels: { a: '1', b: '2' }, description: 'new' }),
-      provider.publishing?.publish(id, { family: 'web', version: '2' }),
-      provider.images.update(id, { labels: { c: '3' } }),
-    ]);
-    await provider.images.update(id, { labels: { a: null } });
-    await provider.deprecation?.set(id, { state: 'DELETED', replacement: image.ref });
-    await provider.deprecation?.set(id, { state: 'ACTIVE' });
-    await provider.publishing?.withdraw(id);
-    await sharing.grant(id, [{ kind: 'project', id: consumer.project }]);
-    await sharing.revoke(id, [{ kind: 'project', id: consumer.project }]);
-    const { native, labels } = await provider.images.get(id);
-    expect(native).toMatchObject({ ...foreign, tags: ['keep'], min_ram: 64 });
-    expect(labels).toMatchObject({ b: '2', c: '3' });
-    const copy = await create({ source: { kind: 'image', image: image.ref } });
-    expect(copy.native).toMatchObject({
-      'acme/team~x': 'infra',
-      hw_disk_bus: 'virtio',
-      min_ram: 64,
-    });
   });
 
   it('are fetched by the cloud, or say why they could not be', async () => {
@@ -200,6 +152,9 @@ describe.skipIf(missing !== undefined)('images in a real Glance', () => {
     const { ref } = await create();
     const [a, b] = consumers;
     const to = [a, b].map(({ project }) => ({ kind: 'project' as const, id: project }));
+    // Not a member: there is no such image.
+    await expect(a.images.get(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(a.sharing?.accept?.(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await sharing.grant(ref.id, to);
     const states = async () => {
       const found: [string, string][] = [];
@@ -254,16 +209,6 @@ describe.skipIf(missing !== undefined)('images in a real Glance', () => {
 });
 
 describe.skipIf(missing !== undefined)('a user of a real Keystone', () => {
-  it('goes on with another token when theirs was revoked', async () => {
-    const keystone = await startProxy(new URL(openstack().identity).origin);
-    const kit = await kitOf(providerOf('images', { authUrl: keystone.url }));
-    const [token = ''] = keystone.tokens.splice(0);
-    // Before it is used: the services remember for a while what they have seen.
-    await revoke(token);
-    await kit.providers.get('images').check();
-    expect(keystone.tokens).toHaveLength(1);
-  });
-
   it('is refused with a wrong password, and in a project without a role', async () => {
     const wrong = kitOf(providerOf('images', { password: 'wrong' }));
     const error: unknown = await wrong.catch((one: unknown) => one);

@@ -17,6 +17,15 @@ export type PropertyChange =
   | { readonly set: string; readonly value: string | boolean | number | readonly string[] }
   | { readonly remove: string };
 
+/** How the cloud gets an image's data by itself. */
+export interface ImportOrder {
+  /** From an address, from where it was staged, or from another store. */
+  readonly method: 'web-download' | 'glance-direct' | 'copy-image';
+  readonly uri?: string | undefined;
+  /** The stores that shall have it; the cloud's choice otherwise. */
+  readonly stores?: readonly string[] | undefined;
+}
+
 /** Which of an image's members' answers. */
 export type MemberStatus = 'pending' | 'accepted' | 'rejected';
 
@@ -68,10 +77,24 @@ export class Glance {
     );
   }
 
-  /** Sends an image's data. */
-  async upload(id: string, stream: BodyStream, options?: CallOptions): Promise<void> {
-    const headers = { 'content-type': 'application/octet-stream' };
-    const path = `${pathOf(id)}/file`;
+  /** Sends an image's data: to a store, or to where an import takes it from. */
+  async upload(
+    id: string,
+    stream: BodyStream,
+    {
+      staged = false,
+      store,
+      ...options
+    }: CallOptions & {
+      readonly staged?: boolean | undefined;
+      readonly store?: string | undefined;
+    } = {},
+  ): Promise<void> {
+    const headers = {
+      'content-type': 'application/octet-stream',
+      ...(store !== undefined && { 'x-image-meta-store': store }),
+    };
+    const path = `${pathOf(id)}/${staged ? 'stage' : 'file'}`;
     await this.#service.done({ method: 'PUT', path, headers, stream, ...options });
   }
 
@@ -97,9 +120,16 @@ export class Glance {
     return from > 0 && status !== 206 ? behind(stream, from) : stream;
   }
 
-  /** Has the cloud fetch an image's data. */
-  async importFrom(id: string, uri: string, options?: CallOptions): Promise<void> {
-    const json = { method: { name: 'web-download', uri } };
+  /** Has the cloud import an image's data. */
+  async import(
+    id: string,
+    { method: name, uri, stores }: ImportOrder,
+    options?: CallOptions,
+  ): Promise<void> {
+    const json = {
+      method: { name, ...(uri !== undefined && { uri }) },
+      ...(stores !== undefined && { stores }),
+    };
     const path = `${pathOf(id)}/import`;
     await this.#service.done({ method: 'POST', path, json, ...options });
   }

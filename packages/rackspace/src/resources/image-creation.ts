@@ -29,6 +29,9 @@ export interface ImageCreation {
 
 /** Deleted images keep their ids, so that a key needs another one each time. */
 const maxGenerations = 32;
+/** How often an image is asked for, when the calls or their answers are lost, and how long it waits between. */
+const maxCalls = 4;
+const lostPauseMs = 250;
 /** How often an image is begun again, after an upload broke off or its maker died. */
 const maxTries = 4;
 
@@ -69,12 +72,20 @@ async function claim(
 ): Promise<{ readonly image: GlanceImage; readonly isNew: boolean }> {
   const { name, idempotencyKey } = request;
   return context.locks.alone(`image name ${name}`, async () => {
-    for (let generation = 0; generation < maxGenerations; generation += 1) {
-      const id = imageId(context.project, key, generation);
+    const ids = Array.from({ length: maxGenerations }, (_, generation) =>
+      imageId(context.project, key, generation),
+    );
+    for (const id of ids) {
       const known =
         idempotencyKey === undefined ? undefined : await findImage(context, id, { signal });
       if (known !== undefined) return { image: known, isNew: false };
-      await checkFree(context, name, id, signal);
+      const other = await withName(context, name, id, signal);
+      if (other !== undefined) {
+        // Made again after an earlier one of the key had to go.
+        const later = ids.includes(other) ? await findImage(context, other, { signal }) : undefined;
+        if (later !== undefined) return { image: later, isNew: false };
+        throw taken(name, other);
+      }
       const made = await create(context, { ...body, id }, signal);
       if (made === undefined) continue;
       if (!made.isNew) return made;
@@ -94,26 +105,33 @@ async function claim(
   });
 }
 
-/** Makes the image; gives the one of another caller that was faster, or nothing when it was deleted once. */
+/**
+ * Makes the image; gives the one of another caller that was faster, or nothing when it was deleted once. The id is
+ * ours to choose, so that a call whose answer was lost can be made again.
+ */
 async function create(
   context: CloudContext,
   body: Readonly<Record<string, unknown>> & { readonly id: string },
   signal: AbortSignal,
 ): Promise<{ readonly image: GlanceImage; readonly isNew: boolean } | undefined> {
   const { id } = body;
-  try {
-    return { image: await context.glance.create(body, { signal }), isNew: true };
-  } catch (error) {
-    const mayStand = ImgkitError.is(error, 'UNAVAILABLE') || ImgkitError.is(error, 'TIMEOUT');
-    if (statusOf(error) === 409) {
+  for (let calls = 1; ; calls += 1) {
+    try {
+      return { image: await context.glance.create(body, { signal }), isNew: true };
+    } catch (error) {
+      const mayStand = ImgkitError.is(error, 'UNAVAILABLE') || ImgkitError.is(error, 'TIMEOUT');
+      if (!mayStand && statusOf(error) !== 409) {
+        if (ImgkitError.is(error, 'CANCELLED')) await undo(context, id, error);
+        throw error;
+      }
       const image = await findImage(context, id, { signal });
-      return image && { image, isNew: false };
+      // Whichever was lost, the call or its answer: what stands there after it is ours.
+      if (image !== undefined) return { image, isNew: mayStand || calls > 1 };
+      if (!mayStand) return undefined;
+      if (calls >= maxCalls) throw error;
+      const { retryAfterMs = lostPauseMs * 2 ** calls } = error;
+      await context.sleep(retryAfterMs, signal);
     }
-    // The answer was lost, or the call: whichever it was, what stands there now is ours.
-    const image = mayStand ? await findImage(context, id, { signal }) : undefined;
-    if (image !== undefined) return { image, isNew: true };
-    if (ImgkitError.is(error, 'CANCELLED')) await undo(context, id, error);
-    throw error;
   }
 }
 
@@ -142,18 +160,34 @@ export async function checkFree(
   signal: AbortSignal,
   mine?: GlanceImage,
 ): Promise<void> {
+  const other = await withName(context, name, id, signal, mine);
+  if (other !== undefined) throw taken(name, other);
+}
+
+/** The id of another image of a name; with `mine`, of one that is older. */
+async function withName(
+  context: CloudContext,
+  name: string,
+  id: string,
+  signal: AbortSignal,
+  mine?: GlanceImage,
+): Promise<string | undefined> {
   // What is made at the same time isn't hidden yet.
   const filter = mine === undefined ? { name } : { name, states: ['ACTIVE'] as const };
   for await (const other of listImages(context, 'images.create', filter, { signal })) {
     if (other.ref.id === id || other.status === 'DELETING') continue;
     const isOlder =
       mine === undefined || order(other.createdAt, other.ref.id) < order(mine.created_at, id);
-    if (isOlder)
-      throw new ImgkitError('ALREADY_EXISTS', `there is an image "${name}" already`, {
-        resource: other.ref.id,
-        hint: 'Choose another name, or delete that image.',
-      });
+    if (isOlder) return other.ref.id;
   }
+  return undefined;
+}
+
+function taken(name: string, other: string): ImgkitError {
+  return new ImgkitError('ALREADY_EXISTS', `there is an image "${name}" already`, {
+    resource: other,
+    hint: 'Choose another name, or delete that image.',
+  });
 }
 
 function order(createdAt: string, id: string): string {

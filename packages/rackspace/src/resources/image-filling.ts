@@ -1,18 +1,29 @@
 import { ImgkitError, type OperationControl } from '@imgkit/core';
 
-import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
-import { importHasFailed } from '../mapping.ts';
+import type { GlanceImage } from '../glance/glance-image.ts';
 import type { CloudContext } from './context.ts';
 import type { DiskSource } from './disk-source.ts';
 import { findImage } from './image-access.ts';
-import { checkArrival, upload } from './upload.ts';
+import { importImage } from './image-import.ts';
+import { checkArrival, upload, type Sent } from './upload.ts';
 
 /** Where an image's data comes from. */
 export type ImageData =
   /** From here. */
-  | { readonly kind: 'upload'; readonly disk: DiskSource; readonly digest?: string | undefined }
+  | (Targets & {
+      readonly kind: 'upload';
+      readonly disk: DiskSource;
+      readonly digest?: string | undefined;
+      /** Whether the cloud imports it from where it was staged. */
+      readonly staged?: boolean | undefined;
+    })
   /** From an address that the cloud can reach. */
-  | { readonly kind: 'download'; readonly uri: string };
+  | (Targets & { readonly kind: 'download'; readonly uri: string });
+
+interface Targets {
+  /** The stores that shall have it; the cloud's choice otherwise. */
+  readonly stores?: readonly string[] | undefined;
+}
 
 /** An upload whose connection broke; the same data may be sent to another image. */
 export class BrokenUpload extends Error {
@@ -38,18 +49,53 @@ export async function fillImage(
   data: ImageData,
   control: OperationControl,
 ): Promise<GlanceImage> {
-  if (data.kind === 'download') return fetched(context, id, data.uri, control);
-  const { disk, digest } = data;
+  if (data.kind === 'download') {
+    const { uri, stores } = data;
+    return importImage(context, id, { method: 'web-download', uri, stores }, control);
+  }
+  const [first, ...others] = data.stores ?? [];
+  const image = await uploaded(
+    context,
+    id,
+    { ...data, stores: first === undefined ? undefined : [first] },
+    control,
+  );
+  if (others.length === 0) return image;
+  return importImage(context, id, { method: 'copy-image', stores: others }, control);
+}
+
+async function uploaded(
+  context: CloudContext,
+  id: string,
+  { disk, digest, stores, staged = false }: ImageData & { readonly kind: 'upload' },
+  control: OperationControl,
+): Promise<GlanceImage> {
   const { signal, progress } = control;
+  let all: Sent | undefined;
+  const onSent = (sent: Sent): void => void (all = sent);
+  const how = { signal, progress, digest, onSent, staged, store: staged ? undefined : stores?.[0] };
   try {
-    const sent = await upload(context, id, disk, { signal, progress, digest });
+    const sent = await upload(context, id, disk, how);
+    if (staged) {
+      const image = await importImage(context, id, { method: 'glance-direct', stores }, control);
+      // What the cloud has converted is something else now.
+      if (image.disk_format === disk.format) checkArrival(image, sent);
+      return image;
+    }
     const image = await context.glance.get(id, { signal });
     checkArrival(image, sent);
     return image;
   } catch (error) {
-    if (!ImgkitError.is(error, 'UNAVAILABLE') || !disk.isRepeatable) throw error;
+    const isBroken = ImgkitError.is(error, 'UNAVAILABLE') || ImgkitError.is(error, 'TIMEOUT');
+    if (!isBroken || (all === undefined && !disk.isRepeatable)) throw error;
     await settled(context, id, signal);
-    throw new BrokenUpload(error);
+    // It may have been the answer alone that was lost.
+    const image = all && (await findImage(context, id, { signal }));
+    if (all !== undefined && image?.status === 'active') {
+      checkArrival(image, all);
+      return image;
+    }
+    throw disk.isRepeatable ? new BrokenUpload(error) : error;
   }
 }
 
@@ -71,43 +117,4 @@ async function settled(context: CloudContext, id: string, signal: AbortSignal): 
       return undefined;
     }
   }, signal);
-}
-
-async function fetched(
-  context: CloudContext,
-  id: string,
-  uri: string,
-  { signal, progress }: OperationControl,
-): Promise<GlanceImage> {
-  progress('the cloud fetches the disk');
-  await context.glance.importFrom(id, uri, { signal });
-  return context.poll(async () => {
-    const image = await findImage(context, id, { signal });
-    if (image?.status === 'active') return image;
-    if (image === undefined || !isImporting(image)) {
-      const why = image && (await context.glance.importFailure(id, { signal }));
-      throw noData(image ?? { id, status: 'deleted' }, why);
-    }
-    return undefined;
-  }, signal);
-}
-
-/** Whether the cloud still works on an import, or has not begun. */
-function isImporting(image: GlanceImage): boolean {
-  if (image.status === 'importing' || image.status === 'saving') return true;
-  const isBegun = Boolean(propertyOf(image, 'os_glance_importing_to_stores'));
-  const isLocked = propertyOf(image, 'os_glance_import_task') !== undefined;
-  return (image.status === 'queued' && (isBegun || isLocked)) || !importHasFailed(image);
-}
-
-/** The error for an image that got no data. */
-export function noData(
-  { id, status }: Pick<GlanceImage, 'id' | 'status'>,
-  why?: string,
-): ImgkitError {
-  return new ImgkitError(
-    'OPERATION_FAILED',
-    `image "${id}" got no data: ${why ?? `the cloud says that it is ${status}`}`,
-    { resource: id, hint: 'Check that the cloud can read the source, and has the space.' },
-  );
 }

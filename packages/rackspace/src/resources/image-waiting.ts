@@ -5,7 +5,7 @@ import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
 import { importHasFailed, properties, toImage } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { findImage } from './image-access.ts';
-import { noData } from './image-filling.ts';
+import { noData } from './image-import.ts';
 import { finishImage } from './image-finish.ts';
 import { isMakerAlive } from './image-maker.ts';
 

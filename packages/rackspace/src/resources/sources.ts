@@ -9,6 +9,7 @@ import { download } from './download.ts';
 import { usableImage } from './image-access.ts';
 import type { Inheritance } from './image-body.ts';
 import type { ImageData } from './image-filling.ts';
+import type { RackspaceImageOptions } from './image-options.ts';
 import { invalid } from './rules.ts';
 
 /** What a new image is made of, looked up and checked. */
@@ -19,21 +20,16 @@ export interface PreparedSource {
   readonly members: Readonly<Record<string, string | number>>;
 }
 
-/** What of a request only this cloud knows. */
-export interface ImageProviderOptions {
-  readonly diskFormat?: GlanceFormat | undefined;
-}
-
 /** A disk file: a path on this machine, or an address that the cloud fetches it from. */
 export async function preparedFile(
   context: CloudContext,
   file: string,
-  { diskFormat }: ImageProviderOptions,
+  { diskFormat, stores, staged }: RackspaceImageOptions,
   options?: CallOptions,
 ): Promise<PreparedSource> {
   if (!/^https?:\/\//.test(file)) {
     const disk = await fileSource(file, diskFormat);
-    return { data: { kind: 'upload', disk }, members: membersOf(disk.format) };
+    return { data: { kind: 'upload', disk, stores, staged }, members: membersOf(disk.format) };
   }
   const methods = await context.glance.importMethods(options);
   if (!methods.includes('web-download'))
@@ -41,7 +37,7 @@ export async function preparedFile(
       hint: 'Download the file, and give its path.',
     });
   const format = diskFormat ?? (await remoteFormat(file, options));
-  return { data: { kind: 'download', uri: file }, members: membersOf(format) };
+  return { data: { kind: 'download', uri: file, stores }, members: membersOf(format) };
 }
 
 /** The format of a file at an address, if it can be reached from here too. */
@@ -79,6 +75,7 @@ async function remoteFormat(url: string, { signal }: CallOptions = {}): Promise<
 export async function preparedImage(
   context: CloudContext,
   source: ImageSource & { readonly kind: 'image' },
+  { stores, staged }: RackspaceImageOptions,
   options?: CallOptions,
 ): Promise<PreparedSource> {
   const image = await usableImage(context, source.image, options);
@@ -96,7 +93,7 @@ export async function preparedImage(
     open: async (at?: CallOptions) => download(context, image, at),
   };
   return {
-    data: { kind: 'upload', disk },
+    data: { kind: 'upload', disk, stores, staged },
     inheritance: { parent: id, properties: copied(image) },
     members,
   };

@@ -17,6 +17,12 @@ export interface Sent {
 export interface UploadOptions extends Pick<OperationControl, 'signal' | 'progress'> {
   /** What the bytes must digest to, as `sha256:<hex>`. */
   readonly digest?: string | undefined;
+  /** Whether it only goes where an import takes it from. */
+  readonly staged?: boolean | undefined;
+  /** The store that it goes to; the cloud's choice otherwise. */
+  readonly store?: string | undefined;
+  /** Is told what is sent as soon as that is known, before the cloud says that it has it. */
+  readonly onSent?: ((sent: Sent) => void) | undefined;
 }
 
 /**
@@ -29,7 +35,7 @@ export async function upload(
   context: CloudContext,
   id: string,
   source: DiskSource,
-  { signal, progress, digest }: UploadOptions,
+  { signal, progress, digest, onSent, staged, store }: UploadOptions,
 ): Promise<Sent> {
   // Older clouds only tell MD5.
   const algorithm = (await context.glance.canHide({ signal })) ? 'sha512' : 'md5';
@@ -43,6 +49,7 @@ export async function upload(
     const end = async (): Promise<void> => {
       sent = { sizeBytes, digests: await digests.end() };
       if (digest !== undefined) checkDigest(`sha256:${sent.digests['sha256']}`, digest);
+      onSent?.(sent);
     };
     try {
       for await (const chunk of await source.open({ signal })) {
@@ -62,7 +69,8 @@ export async function upload(
   }
   const { sizeBytes, isRepeatable } = source;
   try {
-    await context.glance.upload(id, { sizeBytes, isRepeatable, open: digested }, { signal });
+    const stream = { sizeBytes, isRepeatable, open: digested };
+    await context.glance.upload(id, stream, { signal, staged, store });
   } catch (error) {
     throw failure ?? error;
   }
