@@ -28,7 +28,6 @@ import {
   checkLabels,
   checkTexts,
   familyName,
-  invalid,
   resourceName,
 } from './resources/rules.ts';
 import { preparedFile, preparedImage, type PreparedSource } from './resources/sources.ts';

@@ -12,10 +12,10 @@ export function likelyName(given: string, known: readonly string[]): string | un
 /** How many letters must be put in, taken out or changed. https://en.wikipedia.org/wiki/Levenshtein_distance */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [at, letter] of [...a].entries()) {
+  for (const [at, letter] of a.split('').entries()) {
     const above = row;
     row = [at + 1];
-    for (const [index, other] of [...b].entries()) {
+    for (const [index, other] of b.split('').entries()) {
       const [diagonal = 0, up = 0, left = 0] = [above[index], above[index + 1], row[index]];
       row.push(Math.min(diagonal + (letter === other ? 0 : 1), up + 1, left + 1));
     }
