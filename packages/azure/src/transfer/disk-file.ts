@@ -9,6 +9,7 @@ import {
   convert,
   detectFormat,
   fileError,
+  measureCopy,
   ownName,
   readFixedVhd,
   readInfo,
@@ -110,7 +111,7 @@ export async function openDisk(
   if (format === 'raw' || file.footer !== undefined)
     return { ...opened, path, [Symbol.asyncDispose]: async () => undefined };
   await removeAbandoned(tmpdir(), copies);
-  await requireSpace(tmpdir(), (await readInfo(path, format)).allocatedSize);
+  await requireSpace(tmpdir(), await measureCopy(path, format, { signal }));
   const directory = join(tmpdir(), ownName(copies));
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
