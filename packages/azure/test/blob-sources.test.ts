@@ -11,11 +11,12 @@ let azurite: Azurite;
 let cloud: EmulatedAzure;
 let provider: Provider;
 
+// Azurite takes its time to start on a busy machine.
 beforeAll(async () => {
   azurite = await startAzurite('vhds');
   cloud = await startAzure({ blobs: azurite });
   provider = await cloud.provider();
-});
+}, 120_000);
 afterAll(async () => {
   await cloud[Symbol.asyncDispose]();
   await azurite[Symbol.asyncDispose]();

@@ -19,6 +19,7 @@ let home: string;
 let raw: string;
 let image: string;
 
+// Azurite takes its time to start on a busy machine.
 beforeAll(async () => {
   azurite = await startAzurite('vhds');
   front = await startBlobFront(azurite);
@@ -36,7 +37,7 @@ beforeAll(async () => {
   });
   const source = { kind: 'file', file: raw } as const;
   image = (await uploading.images.create({ name: 'web-1', source })).ref.id;
-});
+}, 120_000);
 afterAll(async () => {
   await cloud[Symbol.asyncDispose]();
   await front[Symbol.asyncDispose]();

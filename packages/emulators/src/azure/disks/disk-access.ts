@@ -15,6 +15,12 @@ const beginGetAccess: Handler = (call) => {
       'OperationNotAllowed',
       'The emulator was started without blobs: it has no bytes to give.',
     );
+  if (call.world.hardware !== undefined)
+    throw new ArmError(
+      400,
+      'OperationNotAllowed',
+      'The emulator has real machines behind it: it does not give the bytes of their disks.',
+    );
   if (call.body['access'] !== 'Read')
     throw new ArmError(400, 'OperationNotAllowed', 'Only access to read is emulated.');
   if (stateOf(found) !== 'Succeeded' || (diskState !== 'Unattached' && diskState !== 'ActiveSAS'))

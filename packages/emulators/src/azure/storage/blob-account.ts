@@ -20,6 +20,9 @@ export interface BlobFacts {
 }
 
 const hour = 3_600_000;
+const pieceBytes = 4 * 2 ** 20;
+/** The pages of a list that have been written, from the first to the last byte. */
+const ranges = /<PageRange>\s*<Start>(\d+)<\/Start>\s*<End>(\d+)<\/End>/g;
 
 /** The blobs of one account. */
 export class BlobAccount {
@@ -62,6 +65,18 @@ export class BlobAccount {
     return Buffer.from(await answer.arrayBuffer());
   }
 
+  /** What of a page blob has been written, in pieces of at most 4 MiB. */
+  async *pages(
+    address: string,
+  ): AsyncGenerator<{ readonly offset: number; readonly bytes: Buffer }> {
+    const listed = await this.#send('GET', `${address}?comp=pagelist`);
+    for (const [, first, last] of (await listed.text()).matchAll(ranges))
+      for (let offset = Number(first); offset <= Number(last); offset += pieceBytes) {
+        const length = Math.min(pieceBytes, Number(last) + 1 - offset);
+        yield { offset, bytes: await this.read(address, offset, length) };
+      }
+  }
+
   async makeContainer(name: string): Promise<void> {
     await this.#send('PUT', `${this.addressOf(name)}?restype=container`);
   }
@@ -69,40 +84,24 @@ export class BlobAccount {
   /** Copies a blob within the account. */
   async copy(from: string, to: string): Promise<void> {
     const source = `${from}?${this.#signature}`;
-    const { ok, status } = await this.#send('PUT', to, { 'x-ms-copy-source': source });
-    if (!ok) throw new Error(`${from} could not be copied: ${status}`);
+    await this.#must('PUT', to, { 'x-ms-copy-source': source });
   }
 
   async makePageBlob(address: string, size: number): Promise<void> {
-    await this.#send('PUT', address, {
+    await this.#must('PUT', address, {
       'x-ms-blob-type': 'PageBlob',
-      'x-ms-blob-content-length': String(size),
-    });
-  }
-
-  /** Sets the size of a page blob, in bytes. */
-  async resize(address: string, size: number): Promise<void> {
-    await this.#send('PUT', `${address}?comp=properties`, {
       'x-ms-blob-content-length': String(size),
     });
   }
 
   /** Writes whole pages. */
   async write(address: string, offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#send(
+    await this.#must(
       'PUT',
       `${address}?comp=page`,
       { 'x-ms-page-write': 'update', range: `bytes=${offset}-${offset + bytes.length - 1}` },
       bytes,
     );
-  }
-
-  /** Sets pages to zero. */
-  async clear(address: string, offset: number, length: number): Promise<void> {
-    await this.#send('PUT', `${address}?comp=page`, {
-      'x-ms-page-write': 'clear',
-      range: `bytes=${offset}-${offset + length - 1}`,
-    });
   }
 
   async remove(address: string): Promise<void> {
@@ -117,6 +116,17 @@ export class BlobAccount {
 
   get #signature(): string {
     return signAccount(this.#blobs, { permissions: 'rwdlc', expiresAt: Date.now() + hour });
+  }
+
+  async #must(
+    method: string,
+    address: string,
+    headers: Readonly<Record<string, string>>,
+    body?: Uint8Array,
+  ): Promise<void> {
+    const answer = await this.#send(method, address, headers, body);
+    if (!answer.ok)
+      throw new Error(`${method} ${address}: ${answer.status} ${await answer.text()}`);
   }
 
   async #send(

@@ -1,3 +1,5 @@
+import { open } from 'node:fs/promises';
+
 import { vhdFooter } from '@imgkit/core/local';
 
 import { idKey } from '../resource-id.ts';
@@ -43,6 +45,25 @@ export class DiskContents {
     if (content !== undefined) this.#contents.set(idKey(id), content);
   }
 
+  /**
+   * Writes a resource's bytes to a new file: a fixed VHD.
+   *
+   * @returns false when it has none.
+   */
+  async save(id: string, path: string): Promise<boolean> {
+    const content = this.#contents.get(idKey(id));
+    if (content === undefined) return false;
+    const file = await open(path, 'wx');
+    try {
+      await file.truncate(content.diskSize + footerBytes);
+      for await (const { offset, bytes } of this.#account.pages(this.#addressOf(content)))
+        await file.write(bytes, 0, bytes.length, offset);
+    } finally {
+      await file.close();
+    }
+    return true;
+  }
+
   /** The size of the disk that a resource's bytes make, in bytes. */
   sizeOf(id: string): number | undefined {
     return this.#contents.get(idKey(id))?.diskSize;
@@ -57,13 +78,17 @@ export class DiskContents {
     const content = this.#contents.get(idKey(id));
     const blob = await this.#newBlob();
     const address = this.#account.addressOf(blob);
-    if (content === undefined) await this.#account.makePageBlob(address, diskSize + footerBytes);
-    else await this.#account.copy(this.#account.addressOf(content.blob), address);
-    if (content?.diskSize !== diskSize) {
-      if (content !== undefined) {
-        await this.#account.resize(address, diskSize + footerBytes);
-        await this.#account.clear(address, content.diskSize, footerBytes);
-      }
+    if (content?.diskSize === diskSize) await this.#account.copy(this.#addressOf(content), address);
+    else {
+      await this.#account.makePageBlob(address, diskSize + footerBytes);
+      if (content !== undefined)
+        for await (const { offset, bytes } of this.#account.pages(this.#addressOf(content)))
+          if (offset < content.diskSize)
+            await this.#account.write(
+              address,
+              offset,
+              bytes.subarray(0, content.diskSize - offset),
+            );
       await this.#account.write(address, diskSize, vhdFooter(diskSize));
     }
     this.#granted.set(idKey(id), blob);
@@ -75,6 +100,10 @@ export class DiskContents {
     const blob = this.#granted.get(idKey(id));
     this.#granted.delete(idKey(id));
     if (blob !== undefined) await this.#account.remove(this.#account.addressOf(blob));
+  }
+
+  #addressOf({ blob }: Content): string {
+    return this.#account.addressOf(blob);
   }
 
   async #newBlob(): Promise<string> {
