@@ -1,5 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { objectOf, textOf } from '../../control-plane/json.ts';
-import type { HardwareImageSource } from '../../hardware/hardware.ts';
+import type { Hardware, HardwareImageSource } from '../../hardware/hardware.ts';
 import { idKey, isOfType } from '../resource-id.ts';
 import { propertiesOf, type Stored, type World } from '../state.ts';
 
@@ -8,8 +12,21 @@ export async function makeImage(world: World, image: Stored): Promise<void> {
   const { hardware } = world;
   if (hardware === undefined) return;
   const source = sourceOf(world, image);
-  if (source === undefined) throw new Error(`There is nothing real that ${image.id} is made of.`);
-  await hardware.createImage(idKey(image.id), source);
+  if (source === undefined) await makeOfBlob(world, hardware, image);
+  else await hardware.createImage(idKey(image.id), source);
+}
+
+/** Makes it of the bytes that it was given: those of a blob. */
+async function makeOfBlob({ contents }: World, hardware: Hardware, { id }: Stored): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'imgkit-emulated-azure-'));
+  try {
+    const path = join(directory, 'disk.vhd');
+    if ((await contents?.save(id, path)) !== true)
+      throw new Error(`There is nothing real that ${id} is made of.`);
+    await hardware.createImage(idKey(id), { kind: 'file', path });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 function sourceOf(world: World, image: Stored): HardwareImageSource | undefined {
