@@ -11,7 +11,7 @@ import { tokenOf, type AzureContext } from './context.ts';
 import { definitionId, ended } from './definitions.ts';
 import { checkName } from './names.ts';
 import { formatId, parseIdOf } from './resource-id.ts';
-import { locateVersion, readImage } from './versions.ts';
+import { locateVersion, readImage, settledVersion } from './versions.ts';
 
 const type = 'Microsoft.Compute/galleries/images/versions';
 
@@ -78,6 +78,9 @@ export class AzureDeletedImages {
           await context.waitFor(control, tokenOf('images.restore', operation, target));
       } catch (error) {
         if (!ImgkitError.is(error, 'NOT_FOUND')) throw error;
+        // It may be back already: by a call whose answer got lost, or somebody else's.
+        if ((await settledVersion(context, target, control)) !== undefined)
+          return readImage(context, target);
         throw new ImgkitError('NOT_FOUND', `there is nothing to restore as ${target}`, {
           resource: target,
           hint: 'Azure keeps what is deleted for seven days, in galleries with soft deletion.',

@@ -8,7 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
-import { source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
+import { isAzureImages } from '../src/index.ts';
+import {
+  gallery,
+  otherSubscription,
+  source,
+  startAzure,
+  type EmulatedAzure,
+} from './emulated-azure.ts';
 
 let cloud: EmulatedAzure;
 beforeEach(async () => {
@@ -103,6 +110,46 @@ describe('an answer that gets lost', () => {
     });
     expect((await patient.images.get(ref.id)).name).toBe('web-1');
     expect(slept).toEqual([17_000]);
+  });
+});
+
+describe('an answer that gets lost on the way to other regions, other people, or back', () => {
+  it('leaves each change made once', async () => {
+    const { emulator } = cloud;
+    const properties = {
+      sharingProfile: { permissions: 'Groups' },
+      softDeletePolicy: { isSoftDeleteEnabled: true },
+    };
+    emulator.seed(gallery, { properties });
+    emulator.addMarketplaceImage({ publisher: 'acme', offer: 'os', sku: '1', version: '1.0.0' });
+    const provider = await cloud.provider({ shareBy: 'direct' });
+    const { images, sharing } = provider;
+    if (!isAzureImages(images)) throw new Error('they are Azure’s');
+    const lose = (rpc: string) => emulator.faults.add({ rpc, kind: 'drop', when: 'after' });
+
+    const bought = { provider: 'azure', id: 'acme:os:1:latest' };
+    const disk = [lose('Disks.CreateOrUpdate'), lose('Disks.Delete')];
+    const { ref } = await images.create({ ...request, source: { kind: 'image', image: bought } });
+    expect([standing('versions'), standing('disks')]).toEqual([[ref.id], []]);
+
+    const regions = lose('GalleryImageVersions.Update');
+    await images.replication.change(ref.id, { set: ['westus'] });
+    expect((await images.replication.status(ref.id)).regions).toHaveLength(2);
+
+    const share = lose('GallerySharingProfile.Update');
+    const them = { kind: 'project', id: otherSubscription } as const;
+    await sharing?.grant(ref.id, [them], { allowWider: true });
+    const grants = [];
+    for await (const grant of sharing?.list(ref.id) ?? []) grants.push(grant.principal);
+    expect(grants).toEqual([them]);
+
+    await images.delete(ref.id);
+    const restored = lose('GalleryImageVersions.Update');
+    expect((await images.deleted.restore(ref.id)).status).toBe('READY');
+    expect(standing('versions')).toEqual([ref.id]);
+    expect([...disk, regions, share, restored].map(({ struck }) => struck)).toEqual([
+      1, 1, 1, 1, 1,
+    ]);
   });
 });
 
