@@ -56,6 +56,20 @@ describe('when the answer gets lost', () => {
     expect(parts()).toHaveLength(4);
   });
 
+  it('of nobody, one who looked too early changes nothing of another’s machine', async () => {
+    const { id } = await launch();
+    const tags = cloud.emulator.resource(id)?.['tags'];
+    // What a process saw that looked a moment before the other one began.
+    cloud.emulator.faults.add({
+      rpc: 'VirtualMachines.Get',
+      kind: 'status',
+      status: 404,
+      reason: 'ResourceNotFound',
+    });
+    await expect(launch('another')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    expect(cloud.emulator.resource(id)?.['tags']).toEqual(tags);
+  });
+
   it('of a deletion, all of it is gone', async () => {
     const { id } = await launch();
     const lost = lose('Delete');
