@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import {
   ImgkitError,
   type ExtraDisk,
@@ -8,11 +10,13 @@ import {
 
 import type { WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended } from '../definitions.ts';
+import { ended, ifThere } from '../definitions.ts';
 import { invalid } from '../image-request.ts';
+import { ownOf } from '../mapping.ts';
 import { machineName } from '../names.ts';
 import { formatId, parseIdOf } from '../resource-id.ts';
 import { makeResource, type ResourceKind } from '../resources.ts';
+import { keyDigest } from '../tags.ts';
 import { bootContent, type BootContent } from './boot.ts';
 import { toOsProfile, toUserData } from './guest-data.ts';
 import { readMachineOptions, type AzureMachineOptions } from './machine-options.ts';
@@ -27,10 +31,11 @@ const networkApiVersion = '2022-11-01';
 export async function launchInstance(
   context: AzureContext,
   kind: ResourceKind<Instance>,
-  request: LaunchRequest,
+  wishes: LaunchRequest,
   control: OperationControl,
 ): Promise<Instance> {
-  const { name, labels, metadata, idempotencyKey } = request;
+  const { name, labels, metadata, idempotencyKey = randomUUID() } = wishes;
+  const request = { ...wishes, idempotencyKey };
   check(request);
   const options = readMachineOptions(request.providerOptions);
   const ports = (request.ports ?? []).map(checkedPort);
@@ -70,22 +75,27 @@ export async function launchInstance(
     return await makeResource(context, kind, creation, control);
   } catch (error) {
     const stays = ImgkitError.is(error, 'PENDING') || ImgkitError.is(error, 'ALREADY_EXISTS');
-    if (!stays) await undo(context, kind, name, disk);
+    if (!stays) await undo(context, [context.id(kind.type, name), disk], idempotencyKey);
     throw error;
   }
 }
 
-/** Removes what is left of a machine that could not be made; what can't be removed now is told, and has its labels. */
+/**
+ * Removes what is left of a machine that could not be made, and nothing that somebody else has made under its name
+ * meanwhile. What can't be removed now is told, and has its labels.
+ */
 async function undo(
   context: AzureContext,
-  kind: ResourceKind<Instance>,
-  name: string,
-  disk: string | undefined,
+  ids: readonly (string | undefined)[],
+  idempotencyKey: string,
 ): Promise<void> {
   const { client, logger } = context;
-  for (const id of [context.id(kind.type, name), disk])
+  const key = keyDigest(idempotencyKey);
+  for (const id of ids)
     try {
-      if (id !== undefined) await ended(context, await client.delete(id), {});
+      const standing = id === undefined ? undefined : await ifThere(() => client.get(id));
+      if (id === undefined || ownOf(standing).key !== key) continue;
+      await ended(context, await client.delete(id), {});
     } catch (cause) {
       logger.warn('a part of a machine that failed could not be removed', { id, cause });
     }
