@@ -71,6 +71,12 @@ describe('a refusal', () => {
     expect(retryAfterMs).toBeGreaterThan(50_000);
     expect(refused(429, '', { 'retry-after': 'soon' }).retryAfterMs).toBeUndefined();
   });
+
+  it('tells a quota from a rate, though Cinder says that one can try again at once', () => {
+    const body = '{"overLimit":{"code":413,"message":"Requested volume exceeds allowed quota."}}';
+    const full = refused(413, body, { 'retry-after': '0' });
+    expect(full).toMatchObject({ code: 'QUOTA_EXCEEDED', retryable: false });
+  });
 });
 
 describe('other errors', () => {

@@ -57,8 +57,9 @@ export function responseError(refusal: Refusal): ImgkitError {
 }
 
 function codeOf(status: number, message = '', retryAfterMs: number | undefined): ErrorCode {
-  // The classic Rackspace cloud throttles with 413, which OpenStack uses for quotas.
-  if (status === 413 && retryAfterMs !== undefined) return 'RATE_LIMITED';
+  // The classic Rackspace cloud throttles with 413, which OpenStack uses for quotas: Cinder with a Retry-After of 0.
+  if (status === 413 && retryAfterMs !== undefined && !/quota/i.test(message))
+    return 'RATE_LIMITED';
   if (status === 403 && /quota/i.test(message)) return 'QUOTA_EXCEEDED';
   return codes[status] ?? 'OPERATION_FAILED';
 }

@@ -14,7 +14,7 @@ import {
 import { expect, onTestFinished } from 'vitest';
 
 import { startProxy, type FaultyProxy } from './faulty-proxy.ts';
-import { ask, diskFile, kitOf, optionsOf, providerOf, scratch } from './openstack.ts';
+import { diskFile, endpointOf, kitOf, optionsOf, providerOf, scratch } from './openstack.ts';
 import type { RackspaceOptions } from '../src/options.ts';
 
 /** What tests about servers, volumes and fleets work in. */
@@ -97,11 +97,6 @@ async function removeAll(provider: Provider, labels: Labels): Promise<void> {
     [];
   for await (const { kind, id } of provider.owned.list(labels)) left.push({ kind, id });
   for (const { kind, id } of left) await provider.owned.delete(kind, id);
-}
-
-async function endpointOf(service: 'image' | 'compute' | 'volumev3'): Promise<string> {
-  const { url } = await ask('images', service, '');
-  return url;
 }
 
 function whole(provider: Provider): MachineWorld['provider'] {

@@ -78,7 +78,7 @@ export async function ask(
 }
 
 /** The address of a service. */
-export async function endpointOf(service: 'image' | 'compute'): Promise<string> {
+export async function endpointOf(service: 'image' | 'compute' | 'volumev3'): Promise<string> {
   const { catalog } = await signIn(await settingsOf('images'), send);
   return catalog.find(({ type }) => type === service)?.url ?? '';
 }
