@@ -18,6 +18,12 @@ export type {
   AzureUpgradeMode,
 } from './fleets/fleet-options.ts';
 export { isAzureMarketplaceImage, type AzureMarketplaceImage } from './marketplace.ts';
+export {
+  isAzureMachineImages,
+  type AzureMachineImageCopy,
+  type AzureMachineImageOptions,
+  type AzureMachineImages,
+} from './machine-images.ts';
 export type { AzureMachineOptions } from './machines/machine-options.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';
 export type {

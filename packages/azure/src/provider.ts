@@ -20,6 +20,7 @@ import { sameImageId } from './image-id.ts';
 import { AzureImages } from './images.ts';
 import { AzureInstances } from './instances.ts';
 import { AzureLimits } from './limits.ts';
+import { AzureMachineImages } from './machine-images.ts';
 import { AzurePublishing } from './publishing.ts';
 import { formatId } from './resource-id.ts';
 import { AzureUsage } from './usage.ts';
@@ -52,6 +53,7 @@ export const partNames = [
   'disks',
   'instances',
   'snapshots',
+  'machineImages',
   'fleets',
   'usage',
   'limits',
@@ -82,12 +84,14 @@ export function createParts(
   const snapshots = new AzureSnapshots(context);
   const instances = new AzureInstances(context);
   const fleets = new AzureFleets(context);
+  const machineImages = new AzureMachineImages(context);
   return {
     images,
     disks,
     snapshots,
     instances,
     fleets,
+    machineImages,
     usage: new AzureUsage(context),
     deprecation: new AzureDeprecation(context),
     publishing: new AzurePublishing(context),
@@ -99,6 +103,7 @@ export function createParts(
       disk: disksAndExports(context, disks),
       snapshot: snapshots,
       image: imagesAndUploads(context, images),
+      'machine-image': machineImages,
       fleet: {
         list: ({ labels }, options) => fleets.listOwned(labels, options),
         delete: (id, options) => fleets.delete(id, options),

@@ -30,6 +30,8 @@ export const ownTags = {
   description: 'imgkit-description',
   /** The ports of a machine that were asked for. */
   ports: 'imgkit-ports',
+  /** Of a machine image: the subnet of its machine. */
+  subnet: 'imgkit-subnet',
   /** Of a fleet: what its machines were of before, which a rollback goes to. */
   before: 'imgkit-before',
   /** Of a fleet: the rollout that imgkit carries out on it. */

@@ -31,7 +31,6 @@ import {
   loadCompute,
   methodOf,
   readPage,
-  toPoller,
   type Page,
   type SdkPoller,
 } from './sdk.ts';
@@ -338,7 +337,9 @@ export class SdkAzureClient implements AzureClient {
     return this.#call(options, async () => {
       const client = await this.#clients.compute(subscription);
       const started = invoke(client, groups[type].name, method, resourceGroup, ...names, ...parts);
-      return addressOf(toPoller(started), subscription);
+      if (isPoller(started)) return addressOf(started, subscription);
+      await started; // what is done at once, such as a collection of restore points
+      return undefined;
     });
   }
 

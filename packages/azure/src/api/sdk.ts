@@ -89,12 +89,6 @@ export function methodOf(client: SdkClient, group: string, method: string): unkn
   return isWireObject(operations) ? operations[method] : undefined;
 }
 
-/** What an operation of the SDK gave, as the poller that it is. */
-export function toPoller(value: unknown): SdkPoller {
-  if (isPoller(value)) return value;
-  throw missing('arm-compute', 'pollers');
-}
-
 /** One page of a listing. */
 export interface Page {
   readonly items: readonly WireObject[];

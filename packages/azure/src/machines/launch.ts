@@ -235,9 +235,10 @@ function securityOf(content: BootContent, options: AzureMachineOptions): WireObj
   return { securityProfile: { securityType, uefiSettings } };
 }
 
-function interfaceOf(
+/** The interface of a new machine, which goes with it. */
+export function interfaceOf(
   { settings }: AzureContext,
-  { name, labels = {} }: LaunchRequest,
+  { name, labels = {} }: Pick<LaunchRequest, 'name' | 'labels'>,
   options: AzureMachineOptions,
   subnet: string,
 ): WireObject {
@@ -273,7 +274,8 @@ function interfaceOf(
   };
 }
 
-function priceOf({ spot = false }: AzureMachineOptions): WireObject {
+/** Whether Azure may take a machine away. */
+export function priceOf({ spot = false }: AzureMachineOptions): WireObject {
   if (spot === false) return {};
   const { maxPrice = -1, eviction = 'Delete' } = spot === true ? {} : spot;
   return { priority: 'Spot', evictionPolicy: eviction, billingProfile: { maxPrice } };

@@ -133,3 +133,17 @@ async function made(
     await clock.sleep(delay, options.signal);
   }
 }
+
+/** The subnet that a machine's first interface is in. */
+export async function subnetOf(
+  { client }: AzureContext,
+  machine: WireObject,
+  options?: CallOptions,
+): Promise<string | undefined> {
+  const [card] = objects(object(machine, 'networkProfile'), 'networkInterfaces');
+  const id = text(card, 'id');
+  if (id === undefined) return undefined;
+  const native = object(await client.getNetwork(id, options), 'properties');
+  const [first] = objects(native, 'ipConfigurations');
+  return text(object(object(first, 'properties'), 'subnet'), 'id');
+}
