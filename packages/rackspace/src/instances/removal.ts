@@ -1,5 +1,6 @@
 import type { CallOptions } from '@imgkit/core';
 
+import { markLeft } from '../machine-images/set-removal.ts';
 import type { CloudContext } from '../resources/context.ts';
 import { addressesOf, removeAddress } from './floating-address.ts';
 import { removeKeyPairs } from './key-pair.ts';
@@ -22,5 +23,6 @@ export async function removeInstance(
   if (key !== undefined && server.key_name) await removeKeyPairs(context, key, { signal });
   for (const address of await addressesOf(context, server, { signal }))
     await removeAddress(context, address.id, { signal });
+  await markLeft(context, server, { signal });
   await removeServer(context, id, { signal });
 }

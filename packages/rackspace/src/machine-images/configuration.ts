@@ -141,7 +141,10 @@ async function flavorOf(context: CloudContext, { flavor }: NovaServer, options: 
   };
 }
 
-/** The volumes of a server in the order of their devices; of one that boots from a volume, that one is first. */
+/**
+ * The volumes of a server in the order of their devices. Nova doesn't say which of them it boots from, and names them
+ * in no order: it is the first that can be booted from.
+ */
 async function disksOf(
   context: CloudContext,
   server: NovaServer,
@@ -150,21 +153,29 @@ async function disksOf(
   const volumes = server['os-extended-volumes:volumes_attached'] ?? [];
   if (volumes.length === 0) return [];
   const devices = await context.nova.devicesOf(server.id, options);
-  const disks = await Promise.all(
-    volumes.map(async ({ id, delete_on_termination: goes }, index): Promise<HeldDisk> => ({
-      boot: imageOf(server) === undefined && index === 0,
-      sizeBytes: fromGib((await context.cinder.volume(id, options)).size),
-      deleteWithInstance: goes ?? false,
-      volume: id,
-      device: devices.get(id) || undefined,
+  const found = await Promise.all(
+    volumes.map(async ({ id, delete_on_termination: goes }) => ({
+      native: await context.cinder.volume(id, options),
+      goes: goes ?? false,
+      device: devices.get(id) ?? '',
     })),
   );
-  return disks.toSorted(
-    (a, b) =>
-      Number(b.boot) - Number(a.boot) ||
-      (a.device ?? '').length - (b.device ?? '').length ||
-      (a.device ?? '').localeCompare(b.device ?? ''),
+  const ordered = found.toSorted(
+    (a, b) => a.device.length - b.device.length || a.device.localeCompare(b.device),
   );
+  const boot =
+    imageOf(server) === undefined
+      ? (ordered.find(({ native }) => native.bootable === 'true') ?? ordered[0])
+      : undefined;
+  return ordered
+    .map((one) => ({
+      boot: one === boot,
+      sizeBytes: fromGib(one.native.size),
+      deleteWithInstance: one.goes,
+      volume: one.native.id,
+      device: one.device || undefined,
+    }))
+    .toSorted((a, b) => Number(b.boot) - Number(a.boot));
 }
 
 async function imageBytes(
