@@ -8,6 +8,8 @@ import { debianBase, type BaseImage } from '@imgkit/qemu';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { webPackages } from '../examples/golden-image/src/web-packages.ts';
 import { webRecipe } from '../examples/golden-image/src/web-recipe.ts';
+import { openAzureWorld } from './support/azure-bake-world.ts';
+import type { CloudBakeWorld } from './support/cloud-bake-world.ts';
 import { openGceWorld } from './support/gce-bake-world.ts';
 
 /** The whole of `pnpm start`, as a user types it, on machines of its own. */
@@ -147,20 +149,27 @@ describe('the golden image example', () => {
     expect(await machinesIn(directory)).toEqual([]);
   }, 300_000);
 
-  it('bakes the same recipe at Compute Engine', async ({ skip, signal }) => {
-    if (base === undefined) return skip(missing);
-    const source = { name: 'debian-12-v1', family: 'debian-12', project: 'debian-cloud' };
-    const world = await openGceWorld(directory, { ...source, file: base.path });
-    if (typeof world === 'string') return skip(world);
-    await using _ = world;
-    const packages = await webPackages(join(directory, 'packages'), signal);
-    const { images, head } = await world.use(async (kit) => {
-      const run = bake(kit, webRecipe(1, packages), { on: ['gce'], version: '1', signal });
-      return { ...(await run), head: await kit.families.head('gce', 'web') };
-    });
-    expect(images.map(({ image }) => image.name)).toEqual(['web-1']);
-    expect(head.name).toBe('web-1');
-    expect(await world.leftovers()).toEqual([]);
-    expect(world.emulator.violations).toEqual([]);
-  }, 600_000);
+  it.for([
+    ['Compute Engine', 'gce', openGceWorld, { project: 'debian-cloud' }],
+    ['Azure', 'azure', openAzureWorld, {}],
+  ] as const)(
+    'bakes the same recipe at %s',
+    { timeout: 600_000 },
+    async ([, name, open, place], { skip, signal }) => {
+      if (base === undefined) return skip(missing);
+      const source = { name: 'debian-12-v1', family: 'debian-12', file: base.path, ...place };
+      const world: CloudBakeWorld | string = await open(directory, source);
+      if (typeof world === 'string') return skip(world);
+      await using _ = world;
+      const packages = await webPackages(join(directory, 'packages'), signal);
+      const { images, head } = await world.use(async (kit) => {
+        const run = bake(kit, webRecipe(1, packages), { on: [name], version: '1', signal });
+        return { ...(await run), head: await kit.families.head(name, 'web') };
+      });
+      expect(images.map(({ image }) => image.name)).toEqual(['web-1']);
+      expect(head.name).toBe('web-1');
+      expect(await world.leftovers()).toEqual([]);
+      expect(world.emulator.violations).toEqual([]);
+    },
+  );
 });

@@ -6,7 +6,11 @@ import { family } from '@imgkit/core';
 export function webRecipe(version: number, packages: readonly string[]): Recipe {
   const page = `<!doctype html><title>imgkit</title><h1>This is web, version ${version}</h1>\n`;
   return recipe('web', {
-    from: { qemu: family('debian-12'), gce: family('debian-12', { project: 'debian-cloud' }) },
+    from: {
+      qemu: family('debian-12'),
+      gce: family('debian-12', { project: 'debian-cloud' }),
+      azure: family('debian-12'),
+    },
     provision: [
       ...packages.map((source) => file({ source, destination: `/tmp/${basename(source)}` })),
       shell({
