@@ -106,8 +106,12 @@ export function checkArrival(image: GlanceImage, sent: Sent): void {
 }
 
 function damaged({ id }: GlanceImage, why: string): ImgkitError {
-  return new ImgkitError('OPERATION_FAILED', `the upload of image "${id}" was damaged: ${why}`, {
-    resource: id,
-    hint: 'Upload it again.',
-  });
+  return new ImgkitError(
+    'OPERATION_FAILED',
+    `the data of image "${id}" was damaged on the way: ${why}`,
+    {
+      resource: id,
+      hint: 'Transfer it again.',
+    },
+  );
 }
