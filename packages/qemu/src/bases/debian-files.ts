@@ -54,8 +54,8 @@ export const debianLinks: Readonly<Record<string, string>> = Object.fromEntries(
 
 // One stage before the network and one after it, each a start of Python less than upstream's four:
 // the modules of the config stage run at the beginning of the final one.
-const cloudInit = `# NoCloud is the only source, so that no boot waits for a cloud that isn't there.
-datasource_list: [ NoCloud, None ]
+const cloudInit = `# Sources on disks only, so that no boot waits for a cloud that isn't there: imgkit's own, and OpenStack's.
+datasource_list: [ NoCloud, ConfigDrive, None ]
 disable_root: false
 locale: C.UTF-8
 manage_etc_hosts: localhost
