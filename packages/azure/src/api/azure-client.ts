@@ -21,20 +21,13 @@ import { apiError, operationError } from '../errors.ts';
 import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
 import type { AzureSettings } from '../settings.ts';
 import { Pace } from '../throttle/pace.ts';
+import { addressOf } from './operation-address.ts';
+import { nameOf, subscriptionOf, toAssignment } from './role-assignments.ts';
 import { SdkClients } from './sdk-clients.ts';
 import { sendRaw } from './raw-calls.ts';
 import { actions, groups, views, type SdkAction } from './sdk-groups.ts';
-import {
-  invoke,
-  isPaged,
-  isPoller,
-  loadCompute,
-  methodOf,
-  readPage,
-  type Page,
-  type SdkPoller,
-} from './sdk.ts';
-import { isWireObject, object, text, type WireObject } from './wire.ts';
+import { invoke, isPaged, isPoller, loadCompute, methodOf, readPage, type Page } from './sdk.ts';
+import { isWireObject, object, type WireObject } from './wire.ts';
 
 /** Tells the SDK that an operation is the deletion of some version. */
 const anyVersion =
@@ -359,43 +352,10 @@ export class SdkAzureClient implements AzureClient {
   }
 }
 
-/** Where what has been sent can be looked at; nothing when it is done already. */
-async function addressOf(
-  poller: SdkPoller,
-  subscription: string,
-): Promise<OperationAddress | undefined> {
-  await poller.submitted();
-  if (poller.isDone) return undefined;
-  const state: unknown = JSON.parse(await poller.serialize());
-  const config = object(object(isWireObject(state) ? state : {}, 'state'), 'config');
-  const url = text(config, 'operationLocation');
-  if (url === undefined) return undefined;
-  const mode = text(object(config, 'metadata'), 'mode') ?? 'OperationLocation';
-  return { mode, url, subscription };
-}
-
 function locate(id: string): ResourceId {
   const found = parseResourceId(id);
   if (found !== undefined) return found;
   throw new ImgkitError('NOT_FOUND', `"${id}" is not the id of a resource of Azure`, {
     resource: id,
   });
-}
-
-function subscriptionOf(scope: string): string {
-  return scope.split('/')[2] ?? '';
-}
-
-function nameOf(id: string): string {
-  return id.split('/').at(-1) ?? '';
-}
-
-function toAssignment(native: WireObject): RoleAssignment {
-  return {
-    id: text(native, 'id') ?? '',
-    scope: text(native, 'scope') ?? '',
-    role: (text(native, 'roleDefinitionId')?.split('/').at(-1) ?? '').toLowerCase(),
-    principal: text(native, 'principalId') ?? '',
-    principalType: text(native, 'principalType') ?? 'User',
-  };
 }
