@@ -4,7 +4,7 @@ import { AutoScaleFleets } from './auto-scale/auto-scale-fleets.ts';
 import { LaunchMemory } from './auto-scale/launch-memory.ts';
 import { ImageExports } from './classic/image-exports.ts';
 import { ImageImports } from './classic/image-imports.ts';
-import { ImageSchedules } from './classic/image-schedules.ts';
+import { ClassicImageSchedules } from './classic/image-schedules.ts';
 import { imagesAndImports } from './classic/images-and-imports.ts';
 import { autoScaleType, connect } from './client.ts';
 import { cloudSettings } from './configuration/cloud-settings.ts';
@@ -68,7 +68,7 @@ export async function createParts(
     const imports = classic && new ImageImports({ provider, container, ...classic });
     const exports = classic && new ImageExports({ container, ...classic });
     const context = new CloudContext({ provider, project, client, clock, imports, exports });
-    const schedules = classic && new ImageSchedules(context, classic.schedules);
+    const schedules = classic && new ClassicImageSchedules(context, classic.schedules);
     const images = new RackspaceImages(context, schedules);
     const instances = new RackspaceInstances(context);
     const volumes = (await client.offers('block-storage'))

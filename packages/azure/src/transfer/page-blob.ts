@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 
 import { ImgkitError, throwIfAborted, type CallOptions, type Retrier } from '@imgkit/core';
 import type { Extent } from '@imgkit/core/local';
-import type { PageBlobClient } from '@azure/storage-blob';
 
 import { storageError } from './storage-error.ts';
 
@@ -10,6 +9,36 @@ import { storageError } from './storage-error.ts';
 export const mostBytes = 4 * 2 ** 20;
 /** Page ranges are asked for so many bytes at a time: of a blob in many pieces, all at once take Azure too long. */
 const rangeWindow = 4 * 2 ** 30;
+
+/** A page blob of the SDK, as far as it is used: its own type would be part of ours. */
+interface SdkPageBlob {
+  readonly url: string;
+  getProperties(options: object): Promise<{
+    readonly contentLength?: number | undefined;
+    readonly metadata?: Readonly<Record<string, string>> | undefined;
+  }>;
+  create(size: number, options: object): Promise<unknown>;
+  uploadPages(bytes: Buffer, offset: number, count: number, options: object): Promise<unknown>;
+  setMetadata(metadata: Record<string, string>, options: object): Promise<unknown>;
+  getPageRanges(
+    offset: number,
+    count: number,
+    options: object,
+  ): Promise<{
+    readonly pageRange?:
+      | readonly { readonly offset: number; readonly count?: number | undefined }[]
+      | undefined;
+  }>;
+  download(
+    offset: number,
+    count: number,
+    options: object,
+  ): Promise<{
+    readonly readableStreamBody?: AsyncIterable<string | Buffer> | undefined;
+    readonly contentMD5?: Uint8Array | undefined;
+  }>;
+  delete(options: object): Promise<unknown>;
+}
 
 /** What is known of a blob. */
 export interface BlobFacts {
@@ -24,10 +53,10 @@ export interface BlobFacts {
 export class PageBlob {
   /** Its address, without a signature. */
   readonly address: string;
-  readonly #client: PageBlobClient;
+  readonly #client: SdkPageBlob;
   readonly #retrier: Retrier;
 
-  constructor(client: PageBlobClient, retrier: Retrier) {
+  constructor(client: SdkPageBlob, retrier: Retrier) {
     this.#client = client;
     this.#retrier = retrier;
     const { origin, pathname } = new URL(client.url);

@@ -29,7 +29,30 @@ export interface ImageSchedule {
  *
  * @see https://docs.rackspace.com/docs/create-an-image-of-a-cloud-server-and-restore-a-server-from-a-saved-image
  */
-export class ImageSchedules {
+export interface ImageSchedules {
+  /**
+   * Gives the schedule of an instance; nothing when it has none.
+   *
+   * @throws {@link ImgkitError} with `NOT_FOUND` for the instance.
+   */
+  get(instance: string, options?: CallOptions): Promise<ImageSchedule | undefined>;
+  /**
+   * Sets the schedule of an instance, in place of one that it has.
+   *
+   * @throws {@link ImgkitError} with `INVALID_ARGUMENT` for a retention or a day that can't be, `NOT_FOUND` for the
+   *   instance.
+   */
+  set(instance: string, schedule: ImageSchedule, options?: CallOptions): Promise<void>;
+  /**
+   * Ends the schedule of an instance; the images that it made stay. Ending one that isn't there succeeds.
+   *
+   * @throws {@link ImgkitError} with `NOT_FOUND` for the instance.
+   */
+  remove(instance: string, options?: CallOptions): Promise<void>;
+}
+
+/** {@link ImageSchedules} of one cloud. */
+export class ClassicImageSchedules implements ImageSchedules {
   readonly #context: CloudContext;
   readonly #client: ScheduleClient;
 
@@ -38,11 +61,6 @@ export class ImageSchedules {
     this.#client = client;
   }
 
-  /**
-   * Gives the schedule of an instance; nothing when it has none.
-   *
-   * @throws {@link ImgkitError} with `NOT_FOUND` for the instance.
-   */
   get(instance: string, options?: CallOptions): Promise<ImageSchedule | undefined> {
     return this.#call('get', instance, options, async () => {
       const found = await this.#client.find(instance, options);
@@ -52,12 +70,6 @@ export class ImageSchedules {
     });
   }
 
-  /**
-   * Sets the schedule of an instance, in place of one that it has.
-   *
-   * @throws {@link ImgkitError} with `INVALID_ARGUMENT` for a retention or a day that can't be, `NOT_FOUND` for the
-   *   instance.
-   */
   set(instance: string, schedule: ImageSchedule, options?: CallOptions): Promise<void> {
     return this.#call('set', instance, options, async () => {
       const { retention, dayOfWeek } = schedule;
@@ -70,11 +82,6 @@ export class ImageSchedules {
     });
   }
 
-  /**
-   * Ends the schedule of an instance; the images that it made stay. Ending one that isn't there succeeds.
-   *
-   * @throws {@link ImgkitError} with `NOT_FOUND` for the instance.
-   */
   remove(instance: string, options?: CallOptions): Promise<void> {
     return this.#call('remove', instance, options, () => this.#client.remove(instance, options));
   }
@@ -111,5 +118,5 @@ export class ImageSchedules {
 export function hasImageSchedules(
   images: Images,
 ): images is Images & { readonly schedules: ImageSchedules } {
-  return Reflect.get(images, 'schedules') instanceof ImageSchedules;
+  return Reflect.get(images, 'schedules') instanceof ClassicImageSchedules;
 }
