@@ -5,7 +5,7 @@ import type { OperationAddress } from './client.ts';
 import type { AzureContext } from './context.ts';
 import type { AzureImageOptions } from './image-request.ts';
 import { isBusy, ownOf, toArchitecture } from './mapping.ts';
-import { planOf, type PurchasePlan } from './marketplace.ts';
+import { planOf, type AzurePurchasePlan } from './marketplace.ts';
 import type { SourceFacts } from './sources.ts';
 import { toTags } from './tags.ts';
 
@@ -111,7 +111,7 @@ function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string)
     );
 }
 
-function nameOf(plan: PurchasePlan | undefined): string | undefined {
+function nameOf(plan: AzurePurchasePlan | undefined): string | undefined {
   return plan && [plan.publisher, plan.product, plan.name].join(':').toLowerCase();
 }
 

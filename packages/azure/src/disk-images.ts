@@ -4,14 +4,14 @@ import { isWireObject, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { parseImageId } from './image-id.ts';
 import { findImage } from './image-lookup.ts';
-import { planOf, type PurchasePlan } from './marketplace.ts';
+import { planOf, type AzurePurchasePlan } from './marketplace.ts';
 
 /** How a disk is made of an image. */
 export interface DiskOfImage {
   readonly image: Image;
   readonly creationData: WireObject;
   /** What the disk must say that it was bought with. */
-  readonly plan?: PurchasePlan | undefined;
+  readonly plan?: AzurePurchasePlan | undefined;
 }
 
 /** How a disk is made of an image, wherever that is. */

@@ -14,7 +14,7 @@ import type { AzureContext } from './context.ts';
 import { invalid, readOptions } from './image-request.ts';
 import { diskOfImage } from './disk-images.ts';
 import { toDisk } from './mapping/disk.ts';
-import type { PurchasePlan } from './marketplace.ts';
+import type { AzurePurchasePlan } from './marketplace.ts';
 import { checkName } from './names.ts';
 import { formatId, parseIdOf } from './resource-id.ts';
 import {
@@ -128,7 +128,7 @@ export class AzureDisks implements Disks {
   ): Promise<{
     readonly creationData: WireObject;
     readonly leastBytes: number;
-    readonly plan?: PurchasePlan | undefined;
+    readonly plan?: AzurePurchasePlan | undefined;
   }> {
     const { client } = this.#context;
     switch (source.kind) {

@@ -80,7 +80,11 @@ export class AzureFleets implements Fleets {
     });
   }
 
-  /** What carries labels, for clean-up. */
+  /**
+   * What carries labels, for clean-up.
+   *
+   * @internal
+   */
   listOwned(labels: Labels, options: CallOptions = {}): AsyncIterable<OwnedFleet> {
     const context = this.#context;
     const sets = listResources(context, this.#kind, { labels }, undefined, options);

@@ -17,7 +17,11 @@ export type {
   AzureRolloutOptions,
   AzureUpgradeMode,
 } from './fleets/fleet-options.ts';
-export { isAzureMarketplaceImage, type AzureMarketplaceImage } from './marketplace.ts';
+export {
+  isAzureMarketplaceImage,
+  type AzureMarketplaceImage,
+  type AzurePurchasePlan,
+} from './marketplace.ts';
 export {
   isAzureMachineImages,
   type AzureMachineImageCopy,

@@ -15,7 +15,7 @@ export interface Offer {
 }
 
 /** What must be bought with an image. */
-export interface PurchasePlan {
+export interface AzurePurchasePlan {
   readonly name: string;
   readonly publisher: string;
   readonly product: string;
@@ -27,7 +27,7 @@ export interface AzureMarketplaceImage {
   readonly name: string;
   readonly hyperVGeneration?: string | undefined;
   /** What must be bought with it; a machine made of it has to name it, too. */
-  readonly plan?: PurchasePlan | undefined;
+  readonly plan?: AzurePurchasePlan | undefined;
   readonly osDiskImage: Readonly<Record<string, unknown>>;
   readonly dataDiskImages?: readonly Readonly<Record<string, unknown>>[] | undefined;
   readonly imageDeprecationStatus?: Readonly<Record<string, unknown>> | undefined;
@@ -55,7 +55,7 @@ export function isAzureMarketplaceImage(value: unknown): value is AzureMarketpla
 }
 
 /** The purchase plan of an image; nothing where it has none. */
-export function planOf(parent: WireObject | undefined, key: string): PurchasePlan | undefined {
+export function planOf(parent: WireObject | undefined, key: string): AzurePurchasePlan | undefined {
   const plan = object(parent, key);
   const [name, publisher] = [text(plan, 'name'), text(plan, 'publisher')];
   const product = text(plan, 'product');

@@ -18,7 +18,7 @@ import {
   marketplaceFacts,
   planOf,
   readMarketplace,
-  type PurchasePlan,
+  type AzurePurchasePlan,
 } from './marketplace.ts';
 import { readPublicVersion } from './public-galleries.ts';
 import {
@@ -54,7 +54,7 @@ export interface SourceFacts {
   readonly architecture?: string | undefined;
   readonly securityType?: string | undefined;
   /** What must be bought with it, and with all that is made of it. */
-  readonly plan?: PurchasePlan | undefined;
+  readonly plan?: AzurePurchasePlan | undefined;
 }
 
 /** The kinds of source that images can be made of. */
