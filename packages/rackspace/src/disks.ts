@@ -9,6 +9,7 @@ import {
 } from '@imgkit/core';
 import { z } from 'zod';
 
+import { findLocalDisk } from './instances/local-disk.ts';
 import { toImage } from './mapping.ts';
 import type { CloudContext } from './resources/context.ts';
 import { usableImage } from './resources/image-access.ts';
@@ -41,9 +42,10 @@ export class RackspaceDisks implements Disks {
 
   async get(id: string, options?: CallOptions): Promise<Disk> {
     const context = this.#context;
-    return context.call('disks.get', id, options, async () =>
-      this.#show(await knownStored(context, volumeKind, id, options)),
-    );
+    return context.call('disks.get', id, options, async () => {
+      const local = await findLocalDisk(context, id, options);
+      return local ?? this.#show(await knownStored(context, volumeKind, id, options));
+    });
   }
 
   list(
@@ -102,6 +104,9 @@ export class RackspaceDisks implements Disks {
     const context = this.#context;
     return context.operation('disks.delete', id, options, async (control) => {
       control.accepted(`disks.delete ${id}`);
+      const [owner] = (await findLocalDisk(context, id, control))?.instances ?? [];
+      if (owner !== undefined)
+        throw inUse(id, `it is a part of instance "${owner}"`, 'It goes with that.');
       const volume = await findStored(context, volumeKind, id, control);
       if (volume === undefined) return;
       const [user] = volume.attachments;
