@@ -154,7 +154,7 @@ describe('the golden image example', () => {
     ['Azure', 'azure', openAzureWorld, {}],
   ] as const)(
     'bakes the same recipe at %s',
-    { timeout: 600_000 },
+    { timeout: 900_000 },
     async ([, name, open, place], { skip, signal }) => {
       if (base === undefined) return skip(missing);
       const source = { name: 'debian-12-v1', family: 'debian-12', file: base.path, ...place };
