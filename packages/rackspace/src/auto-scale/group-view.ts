@@ -1,6 +1,6 @@
 import type { CallOptions, Fleet, FleetVersion } from '@imgkit/core';
 
-import { imageOf } from '../instances/instance-view.ts';
+import { imageOf } from '../instances/server-image.ts';
 import { findServer } from '../instances/server-state.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';

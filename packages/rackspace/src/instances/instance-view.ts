@@ -5,6 +5,8 @@ import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';
 import { findImage } from '../resources/image-access.ts';
 import { fromGib } from '../volumes/volume-kind.ts';
+import { attachedVolumes } from './attached-volumes.ts';
+import { imageOf } from './server-image.ts';
 import { readServerMetadata } from './server-metadata.ts';
 
 /** https://docs.openstack.org/api-guide/compute/server_concepts.html */
@@ -49,11 +51,6 @@ export function isGone({ status }: NovaServer): boolean {
   return status === 'DELETED' || status === 'SOFT_DELETED';
 }
 
-/** The id of the image that a server was launched from; nothing when it booted from a volume. */
-export function imageOf({ image }: NovaServer): string | undefined {
-  return typeof image === 'object' && image !== null ? image.id : undefined;
-}
-
 /** A server as the contract has it. What the server itself doesn't tell is asked for. */
 export async function toInstance(
   context: CloudContext,
@@ -63,23 +60,22 @@ export async function toInstance(
   const { id, name, created, fault } = server;
   const { labels, metadata } = readServerMetadata(server);
   const image = imageOf(server);
-  const volumes = server['os-extended-volumes:volumes_attached'] ?? [];
-  const size = await sizeOf(context, server, options);
+  const [size, volumes] = await Promise.all([
+    sizeOf(context, server, options),
+    attachedVolumes(context, server, options),
+  ]);
   const root = {
     id: `${id}/root`,
     boot: true,
     sizeBytes: size.bootDiskSizeBytes,
     deleteWithInstance: true,
   };
-  // Of a server that booted from a volume, Nova names that volume first.
-  const attached = await Promise.all(
-    volumes.map(async (volume, index) => ({
-      id: volume.id,
-      boot: image === undefined && index === 0,
-      sizeBytes: fromGib((await context.cinder.volume(volume.id, options)).size),
-      deleteWithInstance: volume.delete_on_termination ?? false,
-    })),
-  );
+  const attached = volumes.map(({ native, boot, deleteWithInstance }) => ({
+    id: native.id,
+    boot,
+    sizeBytes: fromGib(native.size),
+    deleteWithInstance,
+  }));
   return {
     id,
     name,

@@ -3,8 +3,10 @@ import { z } from 'zod';
 
 import { notFound } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
-import { imageOf, isGone } from '../instances/instance-view.ts';
+import { attachedVolumes } from '../instances/attached-volumes.ts';
+import { isGone } from '../instances/instance-view.ts';
 import { labelsOfName } from '../instances/ownership.ts';
+import { imageOf } from '../instances/server-image.ts';
 import { readServerMetadata } from '../instances/server-metadata.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';
@@ -141,41 +143,19 @@ async function flavorOf(context: CloudContext, { flavor }: NovaServer, options: 
   };
 }
 
-/**
- * The volumes of a server in the order of their devices. Nova doesn't say which of them it boots from, and names them
- * in no order: it is the first that can be booted from.
- */
 async function disksOf(
   context: CloudContext,
   server: NovaServer,
   options: CallOptions,
 ): Promise<HeldDisk[]> {
-  const volumes = server['os-extended-volumes:volumes_attached'] ?? [];
-  if (volumes.length === 0) return [];
-  const devices = await context.nova.devicesOf(server.id, options);
-  const found = await Promise.all(
-    volumes.map(async ({ id, delete_on_termination: goes }) => ({
-      native: await context.cinder.volume(id, options),
-      goes: goes ?? false,
-      device: devices.get(id) ?? '',
-    })),
-  );
-  const ordered = found.toSorted(
-    (a, b) => a.device.length - b.device.length || a.device.localeCompare(b.device),
-  );
-  const boot =
-    imageOf(server) === undefined
-      ? (ordered.find(({ native }) => native.bootable === 'true') ?? ordered[0])
-      : undefined;
-  return ordered
-    .map((one) => ({
-      boot: one === boot,
-      sizeBytes: fromGib(one.native.size),
-      deleteWithInstance: one.goes,
-      volume: one.native.id,
-      device: one.device || undefined,
-    }))
-    .toSorted((a, b) => Number(b.boot) - Number(a.boot));
+  const volumes = await attachedVolumes(context, server, options);
+  return volumes.map(({ native, boot, deleteWithInstance, device }) => ({
+    boot,
+    sizeBytes: fromGib(native.size),
+    deleteWithInstance,
+    volume: native.id,
+    device: device || undefined,
+  }));
 }
 
 async function imageBytes(

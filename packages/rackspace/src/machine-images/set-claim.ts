@@ -2,7 +2,7 @@ import { ImgkitError, type CreateMachineImageRequest } from '@imgkit/core';
 
 import { isRefusal, statusOf } from '../errors.ts';
 import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
-import { imageOf } from '../instances/instance-view.ts';
+import { imageOf } from '../instances/server-image.ts';
 import { isOurs, labelProperty, properties, recordKind } from '../mapping.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';

@@ -53,6 +53,8 @@ export const novaServer = z.looseObject({
   config_drive: z.string().optional(),
   security_groups: z.array(z.looseObject({ name: z.string() })).optional(),
   'OS-EXT-AZ:availability_zone': z.string().nullish(),
+  /** Most clouds show it to administrators alone. */
+  'OS-EXT-SRV-ATTR:root_device_name': z.string().nullish(),
   /** In Base64; most clouds show it to administrators alone. */
   'OS-EXT-SRV-ATTR:user_data': z.string().nullish(),
   /** The server groups it is in, since 2.71. */

@@ -82,15 +82,6 @@ export class Nova {
     }
   }
 
-  /** The devices as which a server has its volumes, by the volumes' ids. */
-  async devicesOf(id: string, options?: CallOptions): Promise<ReadonlyMap<string, string>> {
-    const one = z.looseObject({ volumeId: z.string(), device: z.string().nullish() });
-    const schema = z.object({ volumeAttachments: z.array(one) });
-    const path = `${serverPath(id)}/os-volume_attachments`;
-    const answer = await this.#service.json({ method: 'GET', path, ...options }, schema);
-    return new Map(answer.volumeAttachments.map((each) => [each.volumeId, each.device ?? '']));
-  }
-
   /** Whether there is a server group. */
   async hasServerGroup(id: string, options?: CallOptions): Promise<boolean> {
     const path = `/os-server-groups/${encodeURIComponent(id)}`;

@@ -11,7 +11,7 @@ import {
 
 import { statusOf } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
-import { imageOf } from '../instances/instance-view.ts';
+import { imageOf } from '../instances/server-image.ts';
 import { changePower } from '../instances/power.ts';
 import { findServer, knownServer, serverFault } from '../instances/server-state.ts';
 import { isOurs, labelProperty, properties, scheduleMark, toImage } from '../mapping.ts';
