@@ -8,6 +8,7 @@ import { ImageTasks } from './glance/image-tasks.ts';
 import { ServiceClient } from './http/service-client.ts';
 import type { Transport } from './http/transport.ts';
 import { endpointsOf } from './identity/catalog.ts';
+import { Keystone } from './identity/keystone.ts';
 import { Session } from './identity/session.ts';
 import { Neutron } from './neutron/neutron.ts';
 import { Nova } from './nova/nova.ts';
@@ -29,8 +30,9 @@ export interface ClassicClient {
 export interface CloudClient {
   /** The id of the project. */
   project(options?: CallOptions): Promise<string>;
-  /** Whether the cloud has a service of a type: `network`, `block-storage`. */
+  /** Whether the cloud has a service of a type, in the region: `network`, `block-storage`. */
   offers(type: string, options?: CallOptions): Promise<boolean>;
+  readonly keystone: Keystone;
   readonly glance: Glance;
   readonly nova: Nova;
   readonly neutron: Neutron;
@@ -47,12 +49,22 @@ export function connect(settings: CloudSettings, retrier: Retrier, send?: Transp
   const image = service('image', 'v2', settings.image);
   const compute = service('compute', 'v2.1', settings.compute);
   const { usesImageTasks = false } = settings;
+  const identity = service('identity', 'v3', { endpoint: settings.authUrl });
+  const given: Readonly<Record<string, ServiceSettings | undefined>> = {
+    image: settings.image,
+    compute: settings.compute,
+    network: settings.network,
+    'block-storage': settings.volume,
+  };
   return {
     project: (options) => session.project(options),
     async offers(type, options) {
-      const { catalog } = await session.token(options);
-      return endpointsOf(catalog, type).length > 0;
+      // What has an address of its own needs none of the catalogue's.
+      if (given[type]?.endpoint !== undefined) return true;
+      const { catalog, defaultRegion } = await session.token(options);
+      return endpointsOf(catalog, type, settings.region ?? defaultRegion).length > 0;
     },
+    keystone: new Keystone(identity),
     glance: new Glance(image, { usesTasks: usesImageTasks }),
     nova: new Nova(compute),
     classic: usesImageTasks

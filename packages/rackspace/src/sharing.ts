@@ -25,6 +25,9 @@ const accountNumber = /^\d{4,12}$/;
  * Shares images as Glance does: the owner adds a project to the image's members, and the project accepts.
  * A member that hasn't accepted can still use the image by its id through other tools, so that only its
  * removal takes a grant back.
+ *
+ * Glance takes any id. So one that is no id by its form is refused here, and one that no project has where Keystone
+ * tells; most clouds tell administrators alone, and then the form is all that is checked.
  */
 export class RackspaceSharing implements Sharing {
   readonly traits: SharingTraits;
@@ -47,7 +50,9 @@ export class RackspaceSharing implements Sharing {
       const { visibility } = await ownImage(context, id, options);
       this.#check(principals);
       const isOpen = visibility === 'community' || visibility === 'public';
-      const projects = principals.flatMap((one) => (one.kind === 'project' ? [one.id] : []));
+      const named = principals.flatMap((one) => (one.kind === 'project' ? [one.id] : []));
+      const projects = [...new Set(named)];
+      await this.#checkStanding(projects, options);
       if (projects.length > 0 && !isOpen) {
         // Older clouds share an image by its members alone.
         if (await context.glance.isModern(options))
@@ -144,6 +149,20 @@ export class RackspaceSharing implements Sharing {
       // It is one already.
       if (statusOf(error) !== 409) throw error;
     }
+  }
+
+  /** Asks Keystone, as far as it tells: most users may ask for their own project alone. */
+  async #checkStanding(projects: readonly string[], options?: CallOptions): Promise<void> {
+    const { keystone, glance } = this.#context;
+    // Identity v2.0 shows nobody the accounts of others.
+    if (glance.usesTasks) return;
+    const known = await Promise.all(projects.map((id) => keystone.hasProject(id, options)));
+    const missing = projects.filter((_, index) => known[index] === false);
+    if (missing.length === 0) return;
+    throw invalid(
+      `there is no project ${missing.map((id) => `"${id}"`).join(', ')}`,
+      'Ask who shall have the image for its id: openstack project show -f value -c id <name>.',
+    );
   }
 
   /** Glance takes any text for a project, and tells nobody. */

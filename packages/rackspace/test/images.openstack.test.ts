@@ -180,6 +180,36 @@ describe.skipIf(missing !== undefined)('images in a real Glance', () => {
     await expect(a.sharing?.accept?.(ref.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('are shared with no project that there isn’t, as far as Keystone tells who asks', async () => {
+    const { sharing, consumers, create, file } = await world();
+    const nobody = { kind: 'project', id: randomBytes(16).toString('hex') } as const;
+    const a = { kind: 'project', id: consumers[0].project } as const;
+    // It tells an administrator, of whose grant nothing is done then.
+    const kit = await kitOf(providerOf('admin'));
+    const admin = kit.providers.require('admin', 'sharing');
+    const name = `t-${randomBytes(4).toString('hex')}`;
+    const made = await admin.images.create({ name, source: { kind: 'file', file } });
+    onTestFinished(async () => admin.images.delete(made.ref.id));
+    const { id } = made.ref;
+    await expect(admin.sharing.grant(id, [a, nobody, nobody])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `there is no project "${nobody.id}"`,
+      hint: expect.stringContaining('openstack project show'),
+    });
+    expect((await admin.images.get(id)).native).toMatchObject({ visibility: 'private' });
+    await admin.sharing.grant(id, [a]);
+    const grants = async (all: typeof sharing, image: string) => {
+      const found: unknown[] = [];
+      for await (const { principal, state } of all.list(image)) found.push({ principal, state });
+      return found;
+    };
+    expect(await grants(admin.sharing, id)).toEqual([{ principal: a, state: 'PENDING' }]);
+    // It doesn't tell a member of another project, of whom the form of the id is all that is asked.
+    const { ref } = await create();
+    await sharing.grant(ref.id, [nobody]);
+    expect(await grants(sharing, ref.id)).toEqual([{ principal: nobody, state: 'PENDING' }]);
+  });
+
   it('are shared with everyone by their id, and with all as the policy allows', async () => {
     const { sharing, consumers, create } = await world();
     const { ref } = await create();

@@ -25,14 +25,16 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
   'block-storage': ['volumev3', 'block-store'],
 };
 
-/** The addresses of the services of a type. */
+/** The addresses of the services of a type, in a region if one is named. */
 export function endpointsOf(
   catalog: readonly CatalogEndpoint[],
   type: string,
+  region?: string,
 ): readonly CatalogEndpoint[] {
   const types = [type, ...(aliases[type] ?? [])];
   const found = types.map((name) => catalog.filter((one) => one.type === name));
-  return found.find((endpoints) => endpoints.length > 0) ?? [];
+  const endpoints = found.find((some) => some.length > 0) ?? [];
+  return region === undefined ? endpoints : endpoints.filter((one) => isRegion(one, region));
 }
 
 /**

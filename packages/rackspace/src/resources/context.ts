@@ -13,6 +13,7 @@ import type { ImageImports } from '../classic/image-imports.ts';
 import type { CloudClient } from '../client.ts';
 import { located } from '../errors.ts';
 import type { Glance } from '../glance/glance.ts';
+import type { Keystone } from '../identity/keystone.ts';
 import { Flavors } from '../instances/flavors.ts';
 import type { Neutron } from '../neutron/neutron.ts';
 import type { Nova } from '../nova/nova.ts';
@@ -41,6 +42,7 @@ const lastPollMs = 5_000;
 /** One provider's view of its cloud: every call of every capability goes through it. */
 export class CloudContext extends ProviderCalls {
   readonly project: string;
+  readonly keystone: Keystone;
   readonly glance: Glance;
   readonly nova: Nova;
   readonly neutron: Neutron;
@@ -58,6 +60,7 @@ export class CloudContext extends ProviderCalls {
     super(provider, located);
     this.project = project;
     this.#client = client;
+    this.keystone = client.keystone;
     this.glance = client.glance;
     this.nova = client.nova;
     this.neutron = client.neutron;
@@ -68,7 +71,7 @@ export class CloudContext extends ProviderCalls {
     this.exports = exports;
   }
 
-  /** Whether the cloud has a service of a type: `network`, `block-storage`. */
+  /** Whether the cloud has a service of a type, in the region: `network`, `block-storage`. */
   offers(type: string, options?: CallOptions): Promise<boolean> {
     return this.#client.offers(type, options);
   }
