@@ -29,6 +29,8 @@ export interface AzureContextParts {
   readonly client: AzureClient;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Says which installation this is. */
+  readonly owner: () => Promise<string>;
   /** Uploads disk files; nothing where no storage account is named for them. */
   readonly uploads?: BlobUploads | undefined;
 }
@@ -41,16 +43,18 @@ export class AzureContext extends ProviderCalls {
   readonly client: AzureClient;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly owner: () => Promise<string>;
   readonly uploads: BlobUploads | undefined;
   readonly #resumes = new Map<string, Resume>();
 
-  constructor({ provider, settings, client, logger, clock, uploads }: AzureContextParts) {
-    super(provider, located);
-    this.settings = settings;
-    this.client = client;
-    this.logger = logger;
-    this.clock = clock;
-    this.uploads = uploads;
+  constructor(parts: AzureContextParts) {
+    super(parts.provider, located);
+    this.settings = parts.settings;
+    this.client = parts.client;
+    this.logger = parts.logger;
+    this.clock = parts.clock;
+    this.owner = parts.owner;
+    this.uploads = parts.uploads;
   }
 
   /** The id of a resource in the provider's own resource group. */

@@ -20,6 +20,7 @@ import { createFleet, type ShownSet } from './fleets/fleet-creation.ts';
 import { rolloutOf, withOwn, writeRollout } from './fleets/fleet-note.ts';
 import { readSet, setType, showFleet } from './fleets/fleet-view.ts';
 import { startRollback, startRollout } from './fleets/rollout.ts';
+import { rolloutGoesOn } from './fleets/standing-rollout.ts';
 import { ownSpelling } from './mapping/disk.ts';
 import { deleteResource, listResources, resumeResource, type ResourceKind } from './resources.ts';
 import { fromTags } from './tags.ts';
@@ -108,7 +109,7 @@ export class AzureFleets implements Fleets {
   resize(id: string, size: number, options?: CallOptions): Operation<Fleet> {
     return this.#change('fleets.resize', id, options, async (set, control) => {
       checkCount(size);
-      refuseRollout(set, id);
+      if (rolloutOf(set) !== undefined) throw rolloutGoesOn(id);
       const sku = { ...namesOf(object(set, 'sku')), capacity: size };
       return changeSet(this.#context, 'fleets.resize', id, { sku }, control);
     });
@@ -117,16 +118,15 @@ export class AzureFleets implements Fleets {
   /**
    * Rolls another image out. With `mode: 'manual'` machines are made and removed within the bounds; with `rolling`
    * Azure replaces their disks batch by batch, as `providerOptions.rolling` says, and with `automatic` all at once:
-   * there the bounds don't count.
+   * there the bounds don't count. The same call again goes on with a rollout that a process left behind.
    *
    * @throws {@link ImgkitError} with `OPERATION_FAILED` when Azure ends a rolling upgrade, with the machines that are
    *   the reason in its `data`.
    */
   rollOut(request: RolloutRequest, options?: CallOptions): Operation<Fleet> {
-    return this.#change('fleets.rollOut', request.fleet, options, async (set, control) => {
-      refuseRollout(set, request.fleet);
-      return startRollout(this.#context, request, set, control);
-    });
+    return this.#change('fleets.rollOut', request.fleet, options, (set, control) =>
+      startRollout(this.#context, request, set, control),
+    );
   }
 
   async pause(id: string, options?: CallOptions): Promise<Fleet> {
@@ -223,14 +223,6 @@ export function isAzureFleets(fleets: unknown): fleets is Fleets & Pick<AzureFle
 function namesOf(sku: WireObject | undefined): WireObject {
   const [name, tier] = [text(sku, 'name'), text(sku, 'tier')];
   return { ...(name === undefined ? {} : { name }), ...(tier === undefined ? {} : { tier }) };
-}
-
-function refuseRollout(set: WireObject, id: string): void {
-  if (rolloutOf(set) === undefined) return;
-  throw new ImgkitError('FAILED_PRECONDITION', `a rollout of fleet "${id}" goes on`, {
-    resource: id,
-    hint: 'Wait for its end, go on with its token, or roll it back.',
-  });
 }
 
 function noRollout(id: string): ImgkitError {

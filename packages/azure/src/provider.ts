@@ -78,7 +78,8 @@ export function createParts(
   { name: provider, clock, logger, retrier, engine }: AzureSurroundings,
 ): AzureParts {
   const uploads = createUploads(settings, retrier);
-  const context = new AzureContext({ provider, settings, client, clock, logger, uploads });
+  const owner = (): Promise<string> => engine.owner();
+  const context = new AzureContext({ provider, settings, client, clock, logger, owner, uploads });
   const images = new AzureImages(context);
   const disks = new AzureDisks(context);
   const snapshots = new AzureSnapshots(context);
@@ -97,7 +98,7 @@ export function createParts(
     publishing: new AzurePublishing(context),
     sharing: new AzureSharing(context),
     limits: new AzureLimits(context),
-    transfer: new AzureTransfer(context, images, { retrier, owner: () => engine.owner() }),
+    transfer: new AzureTransfer(context, images, retrier),
     owned: ownedResources(provider, {
       instance: instances,
       disk: disksAndExports(context, disks),

@@ -4,6 +4,10 @@ import type { WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { makeIntermediateDisk, removeIntermediateDisk } from './intermediate-disk.ts';
 import { blobProfile, type PreparedSource } from './sources.ts';
+import { temporaryLabels } from './temporary-labels.ts';
+
+/** How long what a killed process leaves is kept for the next one with its key, in seconds. */
+const keptSeconds = 7 * 24 * 60 * 60;
 
 /** The storage profile of a new version. What it is made of is uploaded first, or made, where it must be. */
 export async function provideSource(
@@ -15,11 +19,17 @@ export async function provideSource(
 ): Promise<WireObject> {
   await ready?.(control, key);
   const { uploads } = context;
-  if (file !== undefined && uploads !== undefined)
-    return blobProfile(await uploads.upload(file, key, request, control), uploads.accountId);
+  const { name } = request;
+  const run = `image-${key.slice(0, 20)}`;
+  const temporary = { run, seconds: keptSeconds, labels: request.labels };
+  if (file !== undefined && uploads !== undefined) {
+    const labels = uploads.keeps ? request.labels : await temporaryLabels(context, temporary);
+    const address = await uploads.upload(file, key, { name, labels }, control);
+    return blobProfile(address, uploads.accountId);
+  }
   if (disk === undefined) return storageProfile;
   control.progress(`making a disk of ${disk.image.ref.id}`, 0);
-  const { labels } = request;
+  const labels = await temporaryLabels(context, temporary);
   const id = await makeIntermediateDisk(context, disk, { key, labels }, control);
   return { osDiskImage: { source: { id } } };
 }

@@ -13,6 +13,7 @@ import {
   type ImportImageRequest,
   type Operation,
   type OperationControl,
+  type Retrier,
   type Transfer,
   type TransferTraits,
 } from '@imgkit/core';
@@ -21,7 +22,7 @@ import { ownName, removeAbandoned, writeSparse, type QemuDiskFormat } from '@img
 import type { AzureContext } from './context.ts';
 import { invalid } from './image-request.ts';
 import { inspectDisk } from './transfer/disk-file.ts';
-import { digestOf, exportImage, type ExportParts } from './transfer/image-export.ts';
+import { digestOf, exportImage } from './transfer/image-export.ts';
 
 const importFormats: Readonly<Partial<Record<DiskFormat, QemuDiskFormat>>> = {
   raw: 'raw',
@@ -45,13 +46,12 @@ export class AzureTransfer implements Transfer {
   };
   readonly #context: AzureContext;
   readonly #images: Images;
+  readonly #retrier: Retrier;
 
-  readonly #parts: ExportParts;
-
-  constructor(context: AzureContext, images: Images, parts: ExportParts) {
+  constructor(context: AzureContext, images: Images, retrier: Retrier) {
     this.#context = context;
     this.#images = images;
-    this.#parts = parts;
+    this.#retrier = retrier;
   }
 
   import(request: ImportImageRequest, options?: CallOptions): Operation<Image> {
@@ -90,7 +90,7 @@ export class AzureTransfer implements Transfer {
         throw new ImgkitError('UNSUPPORTED', `images are not exported as ${format}`, {
           hint: `Use one of ${this.traits.exportFormats.join(', ')}.`,
         });
-      return exportImage(this.#context, this.#parts, request, control);
+      return exportImage(this.#context, this.#retrier, request, control);
     });
   }
 

@@ -1,12 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { isAzureImages } from '../src/index.ts';
 import {
@@ -205,49 +197,4 @@ describe('an image that another process has overwritten', () => {
     await expect(provider.resume(text)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
     expect(standing('versions')).toEqual([ref.id]);
   });
-});
-
-describe('a process that is killed', () => {
-  it.each(['GalleryImages.CreateOrUpdate', 'GalleryImageVersions.CreateOrUpdate'])(
-    'after %s leaves what the next one with its key goes on with',
-    async (rpc) => {
-      const home = await mkdtemp(join(tmpdir(), 'imgkit-azure-kill-'));
-      onTestFinished(() => rm(home, { recursive: true, force: true }));
-      const { endpoint } = cloud.emulator;
-      const run = (...args: string[]) =>
-        spawn(
-          process.execPath,
-          [
-            '--conditions=@imgkit/source',
-            fileURLToPath(new URL('create-program.ts', import.meta.url)),
-            endpoint,
-            'web-1',
-            'the-key',
-            ...args,
-          ],
-          { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } },
-        );
-      // Its request has its effect; the answer never comes, and the process is no more.
-      const stuck = cloud.emulator.faults.add({
-        rpc,
-        kind: 'drop',
-        when: 'after',
-        times: Infinity,
-      });
-      const killed = run(join(home, 'one'));
-      const ended = once(killed, 'exit');
-      while (stuck.struck === 0 && killed.exitCode === null) await delay(10);
-      expect(stuck.struck).toBeGreaterThan(0);
-      killed.kill('SIGKILL');
-      await ended;
-      stuck.remove();
-
-      const next = await cloud.provider();
-      const image = await next.images.create({ ...request, idempotencyKey: 'the-key' });
-      expect(image).toMatchObject({ status: 'READY', name: 'web-1' });
-      expect(standing('versions')).toEqual([image.ref.id]);
-      expect(standing('images')).toHaveLength(1);
-    },
-    60_000,
-  );
 });

@@ -59,11 +59,20 @@ const hastyClock: Clock = {
 /** An emulator with a gallery, and a way to make kits that work on it. Its end checks what they sent. */
 export interface EmulatedAzure extends AsyncDisposable {
   readonly emulator: AzureEmulator;
+  /** What providers are made with that work on it. */
+  readonly options: AzureOptions;
   /** A kit of its own, as another process has it. */
-  open(options?: AzureOptions & { readonly clock?: Clock }): Promise<Imgkit>;
+  open(wishes?: KitWishes): Promise<Imgkit>;
   /** A provider of a kit of its own. */
-  provider(options?: AzureOptions & { readonly clock?: Clock }): Promise<Provider>;
+  provider(wishes?: KitWishes): Promise<Provider>;
 }
+
+/** What a kit is to be beside the defaults. */
+type KitWishes = AzureOptions & {
+  readonly clock?: Clock;
+  /** Where its state is; a directory of its own by default, as another installation has it. */
+  readonly stateDirectory?: string;
+};
 
 export async function startAzure(options: AzureEmulatorOptions = {}): Promise<EmulatedAzure> {
   const emulator = await startAzureEmulator({
@@ -89,26 +98,18 @@ export async function startAzure(options: AzureEmulatorOptions = {}): Promise<Em
   });
   emulator.addBlob(blob, 2 ** 30);
 
-  const open: EmulatedAzure['open'] = async ({ clock = hastyClock, ...wishes } = {}) => {
-    const kit = await createImgkit({
-      stateDirectory: join(home, String(kits.length)),
-      clock,
-      providers: [
-        azure({
-          subscription,
-          resourceGroup,
-          gallery: 'golden',
-          location: 'East US',
-          endpoint: emulator.endpoint,
-          ...wishes,
-        }),
-      ],
-    });
+  const { endpoint } = emulator;
+  const place = { subscription, resourceGroup, gallery: 'golden', location: 'East US', endpoint };
+  const open: EmulatedAzure['open'] = async (own = {}) => {
+    const { clock = hastyClock, stateDirectory = join(home, String(kits.length)), ...wishes } = own;
+    const providers = [azure({ ...place, ...wishes })];
+    const kit = await createImgkit({ stateDirectory, clock, providers });
     kits.push(kit);
     return kit;
   };
   return {
     emulator,
+    options: place,
     open,
     provider: async (wishes) => (await open(wishes)).providers.get('azure'),
     async [Symbol.asyncDispose]() {

@@ -1,14 +1,16 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
-import { ownershipLabels, type Provider } from '@imgkit/core';
+import type { Provider } from '@imgkit/core';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
 import { failure, makeRaw, run, scratch } from '../../core/test/scratch.ts';
 import { startAzurite, type Azurite } from './azurite.ts';
-import { startBlobFront, type BlobFront } from './blob-front.ts';
+import { startBlobFront, type BlobFront, type FrontRequest } from './blob-front.ts';
 import { startAzure, storageOf, type EmulatedAzure } from './emulated-azure.ts';
+import { killedCall } from './killed-call.ts';
 
 const mib = 2 ** 20;
 let azurite: Azurite;
@@ -100,22 +102,52 @@ it.each([
   expect(disks()).toEqual([]);
 });
 
-it('what a killed export leaves is found by its labels, and removed though it may be read', async () => {
-  const to = join(await scratch(), 'out.raw');
-  // The process is gone before it can clean up: nothing of that reaches Azure.
-  const lost = ['Disks.RevokeAccess', 'Disks.Delete'].map((rpc) =>
-    cloud.emulator.faults.add({ rpc, kind: 'status', status: 403, times: Infinity }),
+const isRead = ({ method, headers }: FrontRequest): boolean =>
+  method === 'GET' && headers['x-ms-range'] !== undefined;
+
+/** Exports in a process that is killed on the way: at Azure, or while it reads. */
+async function killedExport(at: string, to: string): Promise<string> {
+  const stateDirectory = await scratch();
+  const fault = { rpc: at, kind: 'drop', when: 'after', times: Infinity } as const;
+  const lost = cloud.emulator.faults.add(fault);
+  front.look = (request) => (isRead(request) ? 'stall' : undefined);
+  const request = { image, to, format: 'raw' } as const;
+  await killedCall(
+    { call: 'transfer.export', request, stateDirectory, options: cloud.options },
+    () => lost.struck > 0 || front.requests.some(isRead),
   );
-  await failure(provider.transfer?.export({ image, to, format: 'raw' }) ?? Promise.resolve());
-  for (const fault of lost) fault.remove();
+  lost.remove();
+  front.look = () => undefined;
+  return stateDirectory;
+}
+
+it.each(['Disks.CreateOrUpdate', 'reading'])(
+  'what an export leaves that was killed at %s is taken over by the next one to its file',
+  async (at) => {
+    const directory = await scratch();
+    const to = join(directory, 'out.raw');
+    await killedExport(at, to);
+    expect(disks()).toHaveLength(1);
+    const start = cloud.emulator.requests.length;
+    await provider.transfer?.export({ image, to, format: 'raw' });
+    await run('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, to);
+    const since = cloud.emulator.requests.slice(start).map(({ rpc }) => rpc);
+    expect(since).not.toContain('Disks.CreateOrUpdate');
+    expect(since).toEqual(expect.arrayContaining(['Disks.RevokeAccess', 'Disks.Delete']));
+    expect([disks(), await readdir(directory)]).toEqual([[], ['out.raw']]);
+  },
+);
+
+it('what a killed export leaves is swept once it has expired, though it may be read', async () => {
+  const stateDirectory = await killedExport('reading', join(await scratch(), 'out.raw'));
   const [disk = ''] = disks();
   expect(cloud.emulator.resource(disk)).toMatchObject({ properties: { diskState: 'ActiveSAS' } });
-  const tags: unknown = cloud.emulator.resource(disk)?.['tags'];
-  const owner: unknown = Reflect.get(Object(tags), ownershipLabels.owner);
-  const found: string[] = [];
-  for await (const { kind, id } of provider.owned.list({ [ownershipLabels.owner]: String(owner) }))
-    if (kind === 'disk') found.push(id);
-  expect(found).toEqual([disk]);
-  await provider.owned.delete('disk', disk);
+  let now = Date.now();
+  const clock = { now: () => now, sleep: () => delay(1) };
+  const kit = await cloud.open({ stateDirectory, clock });
+  expect((await kit.runs.sweep({ dryRun: false })).removed).toEqual([]);
+  now += 26 * 3_600_000;
+  const { removed } = await kit.runs.sweep({ dryRun: false });
+  expect(removed).toEqual([{ provider: 'azure', kind: 'disk', id: disk }]);
   expect(disks()).toEqual([]);
 });

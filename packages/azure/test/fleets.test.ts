@@ -351,8 +351,8 @@ describe('a rollout of Azure’s', () => {
     const rollout = Promise.allSettled([fleets.rollOut({ fleet: id, template: templateOf(two) })]);
     await expect.poll(async () => (await fleets.get(id)).status).toBe('ROLLING');
     await delay(50); // until the upgrade has begun, and is at a batch
-    const again = fleets.rollOut({ fleet: id, template: templateOf(two) });
-    await expect(again).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    const other = fleets.rollOut({ fleet: id, template: templateOf(one) });
+    await expect(other).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
     const after = await fleets.cancel(id);
     expect(await rollout).toMatchObject([{ reason: { code: 'OPERATION_FAILED' } }]);
     expect(counts(after)['1.0.0']).toBeGreaterThanOrEqual(2);

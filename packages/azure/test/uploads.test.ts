@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { open, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 
 import {
@@ -19,6 +16,7 @@ import { failure, makeRaw, run, scratch } from '../../core/test/scratch.ts';
 import { startAzurite, type Azurite } from './azurite.ts';
 import { startBlobFront, type BlobFront, type Mishap } from './blob-front.ts';
 import { startAzure, storageOf, type EmulatedAzure } from './emulated-azure.ts';
+import { killedCall } from './killed-call.ts';
 
 const mib = 2 ** 20;
 let azurite: Azurite;
@@ -172,19 +170,21 @@ describe('an upload', () => {
     // 24 MiB arrive, then no page is answered any more.
     front.look = ({ comp }) =>
       comp === 'page' && front.pageBytes() > 24 * mib ? 'stall' : undefined;
-    const { endpoint } = cloud.emulator;
-    const program = fileURLToPath(new URL('upload-program.ts', import.meta.url));
-    const args = [endpoint, front.endpoint, azurite.key, file, await scratch()];
-    const killed = spawn(process.execPath, ['--conditions=@imgkit/source', program, ...args], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, NODE_OPTIONS: '' },
-    });
-    const ended = once(killed, 'exit');
+    const request = {
+      name: 'killed-1',
+      source: { kind: 'file', file },
+      idempotencyKey: 'killed',
+    } as const;
     const marked = (): boolean => front.requests.some(({ comp }) => comp === 'metadata');
-    while ((front.pageBytes() <= 24 * mib || !marked()) && killed.exitCode === null)
-      await delay(20);
-    killed.kill('SIGKILL');
-    await ended;
+    await killedCall(
+      {
+        call: 'images.create',
+        request: { ...request, labels: { 'imgkit-run': 'killed' } },
+        stateDirectory: await scratch(),
+        options: { ...cloud.options, storage: storage() },
+      },
+      () => front.pageBytes() > 24 * mib && marked(),
+    );
     const [left = ''] = await blobs();
 
     // A sweep would find it.
@@ -196,8 +196,6 @@ describe('an upload', () => {
     front.look = () => undefined;
     front.requests.splice(0);
     const next = await cloud.provider({ storage: storage() });
-    const source = { kind: 'file', file } as const;
-    const request = { name: 'killed-1', source, idempotencyKey: 'killed' };
     const image = await next.images.create(request);
     expect(front.pageBytes()).toBeGreaterThan(15 * mib);
     expect(front.pageBytes()).toBeLessThan(37 * mib);
@@ -208,6 +206,29 @@ describe('an upload', () => {
     expect((await next.images.create(request)).ref).toEqual(image.ref);
     expect(front.pageBytes()).toBe(0);
   }, 60_000);
+
+  it('of a killed process that no run made is swept once it has expired', async () => {
+    const file = await disk();
+    // The blob is made, and the process hears nothing of that.
+    front.look = ({ comp, method }) =>
+      comp === null && method === 'PUT' ? 'drop-after' : undefined;
+    const stateDirectory = await scratch();
+    const options = { ...cloud.options, storage: storage() };
+    const request = { name: 'killed-2', source: { kind: 'file', file } } as const;
+    const made = (): boolean =>
+      front.requests.some(({ comp, method }) => comp === null && method === 'PUT');
+    await killedCall({ call: 'images.create', request, stateDirectory, options }, made);
+    const [left = ''] = await blobs();
+    let now = Date.now();
+    const clock = { now: () => now, sleep: () => delay(1) };
+    const kit = await cloud.open({ stateDirectory, clock, storage: storage() });
+    expect((await kit.runs.sweep({ dryRun: false })).removed).toEqual([]);
+    now += 8 * 24 * 3_600_000;
+    expect((await kit.runs.sweep({ dryRun: false })).removed).toEqual([
+      { provider: 'azure', kind: 'image', id: `${front.endpoint}/vhds/${left}` },
+    ]);
+    expect(await blobs()).toEqual([]);
+  });
 
   it.each(['drop-before', 'drop-after', 'busy'] as const)(
     'goes on after trouble on the way: %s',

@@ -30,6 +30,7 @@ export function checkCount(count: number): void {
 /**
  * The bounds of a rollout, as they are noted at the scale set.
  *
+ * @param size - How many machines the fleet has.
  * @throws {@link ImgkitError} with `INVALID_ARGUMENT` for bounds that allow no progress.
  */
 export function toNote(
@@ -38,7 +39,7 @@ export function toNote(
     maxUnavailable = 0,
     canary,
   }: Pick<RolloutRequest, 'maxSurge' | 'maxUnavailable' | 'canary'>,
-  set: WireObject,
+  size: number,
 ): RolloutNote {
   for (const count of [maxSurge, maxUnavailable, canary ?? 0]) checkCount(count);
   if (maxSurge === 0 && maxUnavailable === 0)
@@ -46,7 +47,6 @@ export function toNote(
       'maxSurge and maxUnavailable are both 0',
       'Let at least one of them be more: no machine could be replaced.',
     );
-  const size = number(object(set, 'sku'), 'capacity') ?? 0;
   const goal = Math.min(canary ?? size, size);
   return { size, surge: maxSurge, unavailable: maxUnavailable, goal };
 }

@@ -27,6 +27,7 @@ import {
   refuseOtherMachines,
   toGuest,
 } from './machine-profile.ts';
+import { isOf, rolloutGoesOn, sameBounds, sizeOf, upgradeGoesOn } from './standing-rollout.ts';
 
 /** Rolls a template out: by a PATCH of what is new in it, and by what that doesn't begin. */
 export async function startRollout(
@@ -42,7 +43,8 @@ export async function startRollout(
     request.providerOptions ?? {},
     'rollouts',
   );
-  const note = toNote(request, set);
+  const standing = rolloutOf(set);
+  const note = toNote(request, sizeOf(set));
   const mode = options.mode ?? modeOf(set);
   if (mode !== 'manual' && request.canary !== undefined && request.canary < note.size)
     throw new ImgkitError('UNSUPPORTED', 'Azure’s own upgrades go to the whole fleet', {
@@ -57,8 +59,6 @@ export async function startRollout(
   if (source.kind !== 'image') throw invalid('a fleet boots from an image', 'Give one.');
   const image = await findImage(context, source.image, boot, control);
   const exact = boot === 'latest' ? await latestOf(context, source.image.id, control) : undefined;
-  if (isUpgradedByAzure(set) && (await isUpgrading(context, target, control))) throw goesOn(id);
-
   const told = isTold(set, template);
   const { architecture, generation } = image;
   const need = { architecture, generation, ephemeralDisk: false };
@@ -66,11 +66,22 @@ export async function startRollout(
     template.machineType === undefined
       ? model.size
       : await sizeName(context, template.machineType, need, control);
+  const isOther = isOtherModel(context, model.reference, image.reference) || size !== model.size;
+  const isSame = !isOther && !told && exact === standing?.exact;
+  const begun = tokenOf('fleets.rollOut', null, target);
+  if (standing !== undefined) {
+    // What a process has begun that is no more, or whose answer got lost, is gone on with.
+    if (isSame && sameBounds(standing, note)) return finishChange(context, begun, control);
+    throw rolloutGoesOn(id);
+  }
+  if (isUpgradedByAzure(set) && (await isUpgrading(context, target, control))) {
+    if (isSame) return finishChange(context, begun, control);
+    throw upgradeGoesOn(id);
+  }
   const members = await readMembers(context, target, control);
   const before = told
     ? undefined
     : writeBefore(context, targetOf(context, set, members), model.size);
-  const isOther = isOtherModel(context, model.reference, image.reference) || size !== model.size;
   const rollout =
     mode === 'manual'
       ? writeRollout({
@@ -100,7 +111,9 @@ export async function startRollout(
   // The model is as it was, and what it stands for isn't: only that begins no upgrade.
   const patched = await context.client.patch(target, changes, control);
   const token = tokenOf('fleets.rollOut', patched ?? null, target);
-  await finishChange(context, token, control);
+  const settled = await finishChange(context, token, control);
+  const machines = await readMembers(context, target, control);
+  if (machines.every((one) => isOf(context, one, image.reference, exact))) return settled;
   const action = mode === 'rolling' ? 'osRollingUpgrade' : 'reimage';
   const started = await context.client
     .act(target, action, mode === 'rolling' ? undefined : { instanceIds: ['*'] }, control)
@@ -131,8 +144,7 @@ export async function startRollback(
   const model = modelOf(set);
   const members = await readMembers(context, target, control);
   const size = before.size ?? model.size;
-  const rollout =
-    modeOf(set) === 'manual' ? writeRollout({ ...toNote({}, set), ...sizesOf(set) }) : undefined;
+  const rollout = modeOf(set) === 'manual' ? writeRollout(toNote({}, sizeOf(set))) : undefined;
   const changes = {
     tags: withOwn(set, {
       rollout,
@@ -142,12 +154,6 @@ export async function startRollback(
     virtualMachineProfile: { storageProfile: { imageReference: before.reference } },
   };
   return changeSet(context, 'fleets.rollBack', target, changes, control);
-}
-
-/** During a rollout, a scale set's own size isn't that of the fleet. */
-function sizesOf(set: WireObject): { readonly size?: number; readonly goal?: number } {
-  const { size } = rolloutOf(set) ?? {};
-  return size === undefined ? {} : { size, goal: size };
 }
 
 /** Who upgrades the machines of a scale set. */
@@ -217,11 +223,4 @@ function skuOf(set: WireObject): WireObject {
   const sku = object(set, 'sku');
   const { name, tier, capacity } = sku ?? {};
   return { name, capacity, ...(tier === undefined ? {} : { tier }) };
-}
-
-function goesOn(id: string): ImgkitError {
-  return new ImgkitError('FAILED_PRECONDITION', `a rolling upgrade of fleet "${id}" goes on`, {
-    resource: id,
-    hint: 'Wait for its end, cancel it, or roll it back.',
-  });
 }

@@ -59,9 +59,14 @@ export class BlobUploads {
     return blob.address;
   }
 
+  /** Whether uploads stay when their images stand. */
+  get keeps(): boolean {
+    return this.#parts.storage.keepUploads;
+  }
+
   /** Removes what was uploaded for an image, once that stands, unless uploads are kept. */
   async finish(name: string, key: string): Promise<void> {
-    if (!this.#parts.storage.keepUploads) await this.discard(name, key);
+    if (!this.keeps) await this.discard(name, key);
   }
 
   /** Removes what was uploaded for an image that there won't be. */

@@ -20,17 +20,10 @@ import { openPublicBlob } from './blob-container.ts';
 import { downloadDisk } from './disk-download.ts';
 import { withReadableDisk } from './readable-disk.ts';
 
-/** What exports need beside the provider. */
-export interface ExportParts {
-  readonly retrier: Retrier;
-  /** Says which installation this is. */
-  readonly owner: () => Promise<string>;
-}
-
 /** Writes an image to a file, by way of a disk that is made of it and removed again. */
 export async function exportImage(
   context: AzureContext,
-  { retrier, owner }: ExportParts,
+  retrier: Retrier,
   { image: id, to, format }: ExportImageRequest,
   control: OperationControl,
 ): Promise<ExportedImage> {
@@ -38,7 +31,7 @@ export async function exportImage(
   const image = formatId(locateVersion(id));
   await context.client.get(image, { signal });
   await requireFree(to);
-  const task = { image, to, owner: await owner() };
+  const task = { image, to };
   const onFetched = (fraction: number): void => progress('fetching the disk', fraction * 0.9);
   const fetchTo = (path: string, footer: boolean): Promise<void> =>
     withReadableDisk(context, task, control, async (address) => {

@@ -14,6 +14,7 @@ import { text } from '../api/wire.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
 import { toDisk } from '../mapping/disk.ts';
 import { makeResource, type ResourceKind } from '../resources.ts';
+import { temporaryLabels } from '../temporary-labels.ts';
 
 /** How long the bytes of a disk can be read, and how long what a killed process leaves is kept, in seconds. */
 const readableSeconds = 24 * 60 * 60;
@@ -26,8 +27,6 @@ export interface ExportTask {
   readonly image: string;
   /** The path of the file. */
   readonly to: string;
-  /** This installation, for the labels of what is made on the way. */
-  readonly owner: string;
 }
 
 /**
@@ -37,7 +36,7 @@ export interface ExportTask {
  */
 export async function withReadableDisk<T>(
   context: AzureContext,
-  { image, to, owner }: ExportTask,
+  { image, to }: ExportTask,
   { signal, progress }: OperationControl,
   read: (address: string) => Promise<T>,
 ): Promise<T> {
@@ -46,12 +45,10 @@ export async function withReadableDisk<T>(
   const name = `imgkit-export-${digest}`;
   const kind = diskKind(context);
   const id = context.id(kind.type, name);
-  const expires = String(Math.ceil(context.clock.now() / 1000) + readableSeconds);
-  const labels = {
-    [ownershipLabels.run]: `${runName}${digest}`,
-    [ownershipLabels.owner]: owner,
-    [ownershipLabels.expires]: expires,
-  };
+  const labels = await temporaryLabels(context, {
+    run: `${runName}${digest}`,
+    seconds: readableSeconds,
+  });
   // Without a size: it gets that of the image.
   const body = {
     location: context.settings.location,

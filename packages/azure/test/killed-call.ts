@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import type { ProcessTask } from './call-program.ts';
+
+/** What is left of a process: the token that it gave, if it came so far. */
+export interface KilledCall {
+  readonly token: string | undefined;
+}
+
+/**
+ * Makes a call in a process of its own, and kills that with SIGKILL once something has happened.
+ *
+ * @param until - looks whether it has, and may look at what the process has said of its token.
+ */
+export async function killedCall(
+  task: ProcessTask,
+  until: (said: KilledCall) => boolean,
+): Promise<KilledCall> {
+  const program = fileURLToPath(new URL('call-program.ts', import.meta.url));
+  const killed = spawn(
+    process.execPath,
+    ['--conditions=@imgkit/source', program, JSON.stringify(task)],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } },
+  );
+  let output = '';
+  killed.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const said = (): KilledCall => ({ token: /^(\S+)\n/.exec(output)?.[1] });
+  const ended = once(killed, 'exit');
+  while (!until(said()) && killed.exitCode === null) await delay(5);
+  const isOver = killed.exitCode !== null;
+  killed.kill('SIGKILL');
+  await ended;
+  if (isOver) throw new Error('it ended before it could be killed');
+  return said();
+}
