@@ -42,6 +42,8 @@ export const properties = {
   maker: 'imgkit:maker',
   /** The digest of the idempotency key, where the cloud chooses the id. */
   key: 'imgkit:key',
+  /** The SHA-256 of the data, which the cloud doesn't tell, and the digest that it tells of the same data. */
+  digest: 'imgkit:digest',
   /** The size of the disk, in bytes, where the cloud doesn't tell it. */
   diskSize: 'imgkit:disk-size',
   /** What a record is of that is kept where images are, and is none: `machine-image`, `fleet`. */

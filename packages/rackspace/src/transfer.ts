@@ -28,6 +28,7 @@ import { draftProperties, hiddenAs } from './resources/image-body.ts';
 import { checkImageOptions } from './resources/image-options.ts';
 import { makeImage } from './resources/image-creation.ts';
 import { followImage } from './resources/image-waiting.ts';
+import { knownDigest } from './resources/known-digest.ts';
 import { checkImageRequest, invalid } from './resources/rules.ts';
 import { membersOf } from './resources/sources.ts';
 import { transferProgress } from './resources/transfer-progress.ts';
@@ -132,13 +133,14 @@ export class RackspaceTransfer implements Transfer {
   async #save(image: GlanceImage, path: string, control: OperationControl): Promise<Sent> {
     const { signal, progress } = control;
     const tell = transferProgress(progress, `writing ${path}`, image.size ?? undefined);
-    // What the caller is told, and what the cloud can be compared with.
-    const digests = new Digests(['sha256', image.os_hash_algo ?? 'md5']);
-    const bytes = download(this.#context, image, { signal });
-    const sizeBytes = await writeFile(path, bytes, async (piece, written) => {
-      await digests.update(piece);
+    // What the caller is told; and where that isn't known before, what the cloud can be compared with.
+    const compared = knownDigest(image) === undefined ? [image.os_hash_algo ?? 'md5'] : [];
+    const digests = new Digests(['sha256', ...compared]);
+    const stream = download(this.#context, image, { signal });
+    const sizeBytes = await writeFile(path, stream, (piece, written) => {
+      digests.update(piece);
       tell(written);
     });
-    return { sizeBytes, digests: await digests.end() };
+    return { sizeBytes, digests: digests.end() };
   }
 }

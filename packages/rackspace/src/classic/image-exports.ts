@@ -139,7 +139,7 @@ export class ImageExports {
       });
     const hash = createHash('md5');
     const tell = transferProgress(progress, 'downloading the disk', total);
-    await writeFile(path, response.stream, async (piece, written) => {
+    await writeFile(path, response.stream, (piece, written) => {
       hash.update(piece);
       tell(written);
     });

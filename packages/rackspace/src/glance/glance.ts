@@ -2,6 +2,7 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 import { z } from 'zod';
 
 import { statusOf } from '../errors.ts';
+import type { PieceStream } from '../http/answer-stream.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import type { ServiceClient } from '../http/service-client.ts';
 import {
@@ -102,7 +103,7 @@ export class Glance {
   async download(
     id: string,
     { from = 0, signal }: CallOptions & { readonly from?: number | undefined } = {},
-  ): Promise<AsyncIterable<Uint8Array>> {
+  ): Promise<PieceStream> {
     const headers = {
       accept: 'application/octet-stream',
       ...(from > 0 && { range: `bytes=${from}-` }),
@@ -247,14 +248,17 @@ function pathOf(id: string): string {
 
 /** What comes behind the first bytes. */
 async function* behind(
-  stream: AsyncIterable<Uint8Array>,
+  stream: PieceStream,
   bytes: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
   let passed = 0;
-  for await (const chunk of stream) {
-    const rest = chunk.subarray(Math.max(0, bytes - passed));
-    passed += chunk.length;
-    if (rest.length > 0) yield rest;
+  for await (const pieces of stream) {
+    const rest = pieces.map((piece) => {
+      const left = piece.subarray(Math.max(0, bytes - passed));
+      passed += piece.length;
+      return left;
+    });
+    if (passed > bytes) yield rest;
   }
 }
 

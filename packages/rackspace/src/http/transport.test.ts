@@ -77,8 +77,8 @@ describe('a request', () => {
       const { stream, text } = await send({ method: 'GET', url: `${url}${path}`, streamed: true });
       expect(text).toBe('');
       const pieces: Buffer[] = [];
-      // A piece is only good until the next is asked for.
-      for await (const piece of stream ?? []) pieces.push(Buffer.from(piece));
+      // They are only good until the next are asked for.
+      for await (const some of stream ?? []) pieces.push(Buffer.concat(some));
       return Buffer.concat(pieces);
     };
     expect((await get('/whole')).equals(disk)).toBe(true);

@@ -9,6 +9,7 @@ import {
 import { ImgkitError, throwIfAborted } from '@imgkit/core';
 
 import { connectionError, protocolError, responseError } from '../errors.ts';
+import { answerStream, type PieceStream } from './answer-stream.ts';
 import { sendBody, type BodyStream } from './body-stream.ts';
 
 /** One request. */
@@ -33,8 +34,8 @@ export interface HttpResponse {
   readonly headers: ReadonlyMap<string, string>;
   /** The content; empty where it was wanted as a stream. */
   readonly text: string;
-  /** The content as it comes, where that was wanted. A piece is only good until the next is asked for. */
-  readonly stream?: AsyncIterable<Uint8Array> | undefined;
+  /** The content as it comes, where that was wanted. */
+  readonly stream?: PieceStream | undefined;
 }
 
 /** Sends requests. */
@@ -189,36 +190,18 @@ async function textOf(message: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** The content of an answer as it comes. It ends early with an error, and never as if that were all. */
 async function* received(
   message: IncomingMessage,
   request: HttpRequest,
   end: End,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const reads: Uint8Array[] = [];
-  const keep = (read: Uint8Array): void => void reads.push(read);
-  const { socket } = message;
-  socket.on('data', keep);
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
   try {
-    for await (const chunk of message) {
-      // Node's parser copies what the connection has read: then that is garbage already.
-      const isCopy = reads.every(({ buffer }) => buffer !== chunk.buffer);
-      for (const read of reads.splice(0)) if (isCopy) release(read);
-      yield chunk;
-      release(chunk);
-    }
+    yield* answerStream(message);
   } catch (error) {
     throw failure(error, request, end);
   } finally {
-    socket.off('data', keep);
     end.over();
   }
-}
-
-/** Gives memory back at once: left to the collector, some 70 MiB of it pile up. */
-function release({ buffer, byteLength }: Uint8Array): void {
-  // Smaller than its buffer, it shares that with others.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 function failure(error: unknown, { method, url, signal }: HttpRequest, end: End): unknown {

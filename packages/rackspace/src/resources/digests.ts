@@ -9,12 +9,12 @@ export class Digests {
     this.#hashes = new Map(known.map((name) => [name, createHash(name)]));
   }
 
-  async update(chunk: Uint8Array): Promise<void> {
+  update(chunk: Uint8Array): void {
     for (const hash of this.#hashes.values()) hash.update(chunk);
   }
 
   /** All digests, in hexadecimal. */
-  async end(): Promise<Readonly<Record<string, string>>> {
+  end(): Readonly<Record<string, string>> {
     return Object.fromEntries(
       Array.from(this.#hashes, ([name, hash]) => [name, hash.digest('hex')]),
     );

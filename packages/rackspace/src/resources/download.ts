@@ -12,15 +12,15 @@ export async function* download(
   context: CloudContext,
   { id, size }: Pick<GlanceImage, 'id' | 'size'>,
   { signal }: CallOptions = {},
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
   let from = 0;
   let breaks = 0;
   for (;;) {
     try {
-      for await (const chunk of await context.glance.download(id, { from, signal })) {
-        from += chunk.length;
+      for await (const pieces of await context.glance.download(id, { from, signal })) {
+        for (const { length } of pieces) from += length;
         breaks = 0;
-        yield chunk;
+        yield pieces;
       }
       if (from >= (size ?? 0)) return;
       throw new ImgkitError('UNAVAILABLE', `image "${id}" ended after ${from} of ${size} bytes`, {

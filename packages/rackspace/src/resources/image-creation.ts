@@ -13,7 +13,7 @@ import { toImage } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { findImage } from './image-access.ts';
 import { removeImage } from './image-deletion.ts';
-import { BrokenUpload, fillImage, type ImageData } from './image-filling.ts';
+import { BrokenUpload, fillImage, type Filled, type ImageData } from './image-filling.ts';
 import { finishImage } from './image-finish.ts';
 import { listImages } from './image-listing.ts';
 import { Abandoned, awaitImage } from './image-waiting.ts';
@@ -49,10 +49,12 @@ export async function makeImage(
     const { id } = image;
     control.accepted(`${operation} ${id}`);
     try {
-      const made = isNew
+      const made: Filled = isNew
         ? await fillImage(context, id, data, control)
-        : await awaitImage(context, id, control);
-      return toImage(await finishImage(context, made, control), context);
+        : { image: await awaitImage(context, id, control) };
+      const { signal } = control;
+      const finished = await finishImage(context, made.image, { signal, sha256: made.sha256 });
+      return toImage(finished, context);
     } catch (error) {
       const again = error instanceof Abandoned || error instanceof BrokenUpload;
       if (isNew || error instanceof Abandoned) await undo(context, id, error);

@@ -25,6 +25,13 @@ interface Targets {
   readonly stores?: readonly string[] | undefined;
 }
 
+/** An image that has its data. */
+export interface Filled {
+  readonly image: GlanceImage;
+  /** Of the data, in hexadecimal, where it went through here. */
+  readonly sha256?: string | undefined;
+}
+
 /** An upload whose connection broke; the same data may be sent to another image. */
 export class BrokenUpload extends Error {
   constructor(cause: unknown) {
@@ -48,20 +55,23 @@ export async function fillImage(
   id: string,
   data: ImageData,
   control: OperationControl,
-): Promise<GlanceImage> {
+): Promise<Filled> {
   if (data.kind === 'download') {
     const { uri, stores } = data;
-    return importImage(context, id, { method: 'web-download', uri, stores }, control);
+    return {
+      image: await importImage(context, id, { method: 'web-download', uri, stores }, control),
+    };
   }
   const [first, ...others] = data.stores ?? [];
-  const image = await uploaded(
+  const filled = await uploaded(
     context,
     id,
     { ...data, stores: first === undefined ? undefined : [first] },
     control,
   );
-  if (others.length === 0) return image;
-  return importImage(context, id, { method: 'copy-image', stores: others }, control);
+  if (others.length === 0) return filled;
+  const copied = await importImage(context, id, { method: 'copy-image', stores: others }, control);
+  return { ...filled, image: copied };
 }
 
 async function uploaded(
@@ -69,7 +79,7 @@ async function uploaded(
   id: string,
   { disk, digest, stores, staged = false }: ImageData & { readonly kind: 'upload' },
   control: OperationControl,
-): Promise<GlanceImage> {
+): Promise<Filled> {
   const { signal, progress } = control;
   let all: Sent | undefined;
   const onSent = (sent: Sent): void => void (all = sent);
@@ -79,24 +89,23 @@ async function uploaded(
     if (staged) {
       const image = await importImage(context, id, { method: 'glance-direct', stores }, control);
       // What the cloud has converted is something else now.
-      if (image.disk_format === disk.format) checkArrival(image, sent);
-      return image;
+      return image.disk_format === disk.format ? arrived(image, sent) : { image };
     }
-    const image = await context.glance.get(id, { signal });
-    checkArrival(image, sent);
-    return image;
+    return arrived(await context.glance.get(id, { signal }), sent);
   } catch (error) {
     const isBroken = ImgkitError.is(error, 'UNAVAILABLE') || ImgkitError.is(error, 'TIMEOUT');
     if (!isBroken || (all === undefined && !disk.isRepeatable)) throw error;
     await settled(context, id, signal);
     // It may have been the answer alone that was lost.
     const image = all && (await findImage(context, id, { signal }));
-    if (all !== undefined && image?.status === 'active') {
-      checkArrival(image, all);
-      return image;
-    }
+    if (all !== undefined && image?.status === 'active') return arrived(image, all);
     throw disk.isRepeatable ? new BrokenUpload(error) : error;
   }
+}
+
+function arrived(image: GlanceImage, sent: Sent): Filled {
+  checkArrival(image, sent);
+  return { image, sha256: sent.digests['sha256'] };
 }
 
 /**

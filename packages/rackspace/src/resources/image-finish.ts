@@ -5,13 +5,18 @@ import { isOurs, properties, toImage } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { changeImage } from './image-access.ts';
 import { enforce } from './image-state.ts';
+import { digestNote } from './known-digest.ts';
 import { listImages } from './image-listing.ts';
 
-/** Makes an image whose data stands READY, as it was asked for. Whoever comes later finds it done. */
+/**
+ * Makes an image whose data stands READY, as it was asked for. Whoever comes later finds it done.
+ *
+ * @param sha256 - Of the data, where this process has seen it.
+ */
 export async function finishImage(
   context: CloudContext,
   image: GlanceImage,
-  { signal }: CallOptions = {},
+  { signal, sha256 }: CallOptions & { readonly sha256?: string | undefined } = {},
 ): Promise<GlanceImage> {
   const options = { signal };
   if (!propertyOf(image, properties.unfinished)) return image;
@@ -25,7 +30,7 @@ export async function finishImage(
       if (!plan) return {};
       const family = propertyOf(now, properties.family);
       const over = { [properties.unfinished]: undefined, [properties.maker]: undefined };
-      const done = { ...voided(now), ...over };
+      const done = { ...voided(now), ...over, ...digestNote(now, sha256) };
       if (plan !== 'published' || family === undefined) return done;
       const publishedAt = await publicationInstant(context, family, options);
       return { ...done, [properties.published]: 'true', [properties.publishedAt]: publishedAt };

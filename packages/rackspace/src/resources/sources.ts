@@ -1,6 +1,7 @@
 import { ImgkitError, type CallOptions, type ImageSource } from '@imgkit/core';
 
 import type { GlanceImage } from '../glance/glance-image.ts';
+import type { PieceStream } from '../http/answer-stream.ts';
 import { isOurs } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { detectFormat, diskFormats, headBytes, padded, type GlanceFormat } from './disk-format.ts';
@@ -90,7 +91,7 @@ export async function preparedImage(
     format: diskFormats.find((one) => one === format) ?? 'raw',
     sizeBytes: size ?? undefined,
     isRepeatable: true,
-    open: async (at?: CallOptions) => download(context, image, at),
+    open: async (at?: CallOptions) => single(download(context, image, at)),
   };
   return {
     data: { kind: 'upload', disk, stores, staged },
@@ -116,4 +117,8 @@ function copied(image: GlanceImage): Record<string, string> {
 /** The standard members for a single disk file. */
 export function membersOf(format: GlanceFormat): Record<string, string> {
   return { disk_format: format, container_format: 'bare' };
+}
+
+async function* single(stream: PieceStream): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const pieces of stream) yield* pieces;
 }

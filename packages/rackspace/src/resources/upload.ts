@@ -4,6 +4,7 @@ import type { GlanceImage } from '../glance/glance-image.ts';
 import type { CloudContext } from './context.ts';
 import { Digests } from './digests.ts';
 import type { DiskSource } from './disk-source.ts';
+import { knownDigest } from './known-digest.ts';
 import { transferProgress } from './transfer-progress.ts';
 
 /** What was sent. */
@@ -37,9 +38,9 @@ export async function upload(
   source: DiskSource,
   { signal, progress, digest, onSent, staged, store }: UploadOptions,
 ): Promise<Sent> {
-  // Older clouds only tell MD5.
+  // Older clouds only tell MD5. The other is what an image is known by outside of the cloud.
   const algorithm = (await context.glance.canHide({ signal })) ? 'sha512' : 'md5';
-  const names = digest === undefined ? [algorithm] : [algorithm, 'sha256'];
+  const names = [algorithm, 'sha256'];
   let sent: Sent = { sizeBytes: 0, digests: {} };
   let failure: unknown;
   async function* digested(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -47,14 +48,14 @@ export async function upload(
     const tell = transferProgress(progress, 'uploading the disk', source.sizeBytes);
     let sizeBytes = 0;
     const end = async (): Promise<void> => {
-      sent = { sizeBytes, digests: await digests.end() };
+      sent = { sizeBytes, digests: digests.end() };
       if (digest !== undefined) checkDigest(`sha256:${sent.digests['sha256']}`, digest);
       onSent?.(sent);
     };
     try {
       for await (const chunk of await source.open({ signal })) {
         signal.throwIfAborted();
-        await digests.update(chunk);
+        digests.update(chunk);
         sizeBytes += chunk.length;
         // Before the cloud has all of it.
         if (sizeBytes === source.sizeBytes) await end();
@@ -95,11 +96,12 @@ export function checkArrival(image: GlanceImage, sent: Sent): void {
   const pairs = [
     [algorithm ?? '', value],
     ['md5', checksum],
+    ['sha256', knownDigest(image)],
   ] as const;
   for (const [name, digest] of pairs) {
     const ours = sent.digests[name];
     if (ours !== undefined && digest && ours !== digest)
-      throw damaged(image, `the cloud has ${name} ${digest}, sent was ${ours}`);
+      throw damaged(image, `its ${name} is ${digest}, what was transferred has ${ours}`);
   }
   if (size !== sent.sizeBytes)
     throw damaged(image, `the cloud has ${size} bytes, sent were ${sent.sizeBytes}`);
