@@ -8,6 +8,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { classicCloud, classicProvider } from './classic.ts';
 import { diskFile, missing } from './openstack.ts';
 
+const users = ['images', 'consumer-a', 'consumer-b'] as const;
+
 let world: Promise<ProviderWorld> | undefined;
 let end: (() => Promise<void>) | undefined;
 
@@ -19,14 +21,14 @@ function createWorld(): Promise<ProviderWorld> {
   return world;
 }
 
-/** Two processes of one account, and another account, on the classic cloud. */
+/** Two processes of one account, and two other accounts, on the classic cloud. */
 async function makeWorld(): Promise<ProviderWorld> {
   const home = await mkdtemp(join(tmpdir(), 'imgkit-conformance-'));
   const file = await diskFile(join(home, 'disk.raw'));
   const kits = await Promise.all([
     createImgkit({
       stateDirectory: join(home, 'one'),
-      providers: [await classicProvider('images'), await classicProvider('consumer-a')],
+      providers: await Promise.all(users.map((user) => classicProvider(user))),
     }),
     createImgkit({
       stateDirectory: join(home, 'two'),
@@ -41,6 +43,7 @@ async function makeWorld(): Promise<ProviderWorld> {
   return {
     provider: one.providers.get('images'),
     consumer: one.providers.get('consumer-a'),
+    secondConsumer: one.providers.get('consumer-b'),
     other: two.providers.get('images'),
     source: { kind: 'file', file },
     // Servers without a guest: what is on their disk can't boot.

@@ -7,14 +7,14 @@ import { describe, expect, it } from 'vitest';
 
 import { diskFile, missing, openstack, providerOf } from './openstack.ts';
 
-/** Two processes of one project, and another project, on one cloud. */
+/** Two processes of one project, and two other projects, on one cloud. */
 async function createWorld(): Promise<ProviderWorld> {
   const home = await mkdtemp(join(tmpdir(), 'imgkit-conformance-'));
   const file = await diskFile(join(home, 'disk.raw'));
   const kits = await Promise.all([
     createImgkit({
       stateDirectory: join(home, 'one'),
-      providers: [providerOf('images'), providerOf('consumer-a')],
+      providers: [providerOf('images'), providerOf('consumer-a'), providerOf('consumer-b')],
     }),
     createImgkit({ stateDirectory: join(home, 'two'), providers: [providerOf('images')] }),
   ]);
@@ -22,6 +22,7 @@ async function createWorld(): Promise<ProviderWorld> {
   return {
     provider: one.providers.get('images'),
     consumer: one.providers.get('consumer-a'),
+    secondConsumer: one.providers.get('consumer-b'),
     other: two.providers.get('images'),
     source: { kind: 'file', file },
     // Servers without a guest: what is on their disk can't boot.

@@ -27,6 +27,7 @@ function memoryWorld(options: MemoryCloudOptions = {}): MemoryWorld {
     provider: createMemoryProvider({ cloud, name: 'maker', project: 'team-a' }),
     other: createMemoryProvider({ cloud, name: 'maker', project: 'team-a' }),
     consumer: createMemoryProvider({ cloud, name: 'taker', project: 'team-b' }),
+    secondConsumer: createMemoryProvider({ cloud, name: 'second-taker', project: 'team-c' }),
     source: { kind: 'file', file },
     pageRequests: () => cloud.count('images.list'),
   };

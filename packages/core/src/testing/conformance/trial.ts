@@ -41,6 +41,13 @@ export class Trial {
     return consumer;
   }
 
+  /** The provider of a third project. */
+  get secondConsumer(): Provider {
+    const { secondConsumer } = this.world;
+    if (secondConsumer === undefined) assert.fail('this world has no second consumer');
+    return secondConsumer;
+  }
+
   /** A capability that this test is only registered with. */
   capability<C extends CapabilityName>(name: C): Capabilities[C] {
     const capability: Partial<Capabilities>[C] = this.provider[name];

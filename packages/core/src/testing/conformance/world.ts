@@ -10,6 +10,8 @@ export interface ProviderWorld {
   readonly source: ImageSource;
   /** A provider of another project of the same cloud: the consumer of shared images. */
   readonly consumer?: Provider | undefined;
+  /** A provider of a third project of the same cloud: another consumer, who has nothing of the first one's grants. */
+  readonly secondConsumer?: Provider | undefined;
   /**
    * A second provider of the same project, as another process would have it: it goes on with the
    * operations of the first one.

@@ -1,4 +1,4 @@
-import { everyone } from '../../../spec/principal.ts';
+import { everyone, type Principal } from '../../../spec/principal.ts';
 import { broken, type Mutation } from './mutation.ts';
 
 /** Broken rules of sharing. */
@@ -21,6 +21,16 @@ export const sharingMutations: readonly Mutation[] = [
   })),
   broken('sharing', 'revokes nothing', 'lets another project use', ({ sharing }) => ({
     sharing: { ...sharing, revoke: (id, _, options) => sharing.revoke(id, [], options) },
+  })),
+  broken('sharing', 'revokes what others were granted', 'keeps apart what', ({ sharing }) => ({
+    sharing: {
+      ...sharing,
+      async revoke(id, _, options) {
+        const granted: Principal[] = [];
+        for await (const { principal } of sharing.list(id)) granted.push(principal);
+        await sharing.revoke(id, granted, options);
+      },
+    },
   })),
   broken('sharing', 'grants nothing', 'lets another project use', ({ sharing }) => ({
     sharing: { ...sharing, grant: (id, _, options) => sharing.grant(id, [], options) },

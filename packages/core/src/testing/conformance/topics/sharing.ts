@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Grant } from '../../../spec/capabilities/sharing.ts';
 import { everyone, project, type Principal, type PrincipalKind } from '../../../spec/principal.ts';
 import { assertRefused, collect, eventually } from '../assertions.ts';
+import type { Provider } from '../../../spec/provider.ts';
 import type { ConformanceTopic } from '../topic.ts';
 import type { Trial } from '../trial.ts';
 import type { ProviderWorld } from '../world.ts';
@@ -20,8 +22,18 @@ function unlessShared({ provider, consumer }: ProviderWorld): string | undefined
   return consumer === undefined ? 'this world has no consumer' : undefined;
 }
 
-async function seenByConsumer(trial: Trial, id: string): Promise<boolean> {
-  const { consumer, provider } = trial;
+function unlessSharedTwice(world: ProviderWorld): string | undefined {
+  const reason = unlessShared(world);
+  if (reason !== undefined || world.secondConsumer !== undefined) return reason;
+  return 'this world has no second consumer';
+}
+
+async function seenByConsumer(
+  trial: Trial,
+  id: string,
+  consumer = trial.consumer,
+): Promise<boolean> {
+  const { provider } = trial;
   const filter = { project: provider.project, labels: trial.labels };
   const lists = provider.sharing?.traits.consumerLists !== false;
   const found = lists ? await collect(consumer.images.list(filter)) : [];
@@ -37,10 +49,25 @@ async function seenByConsumer(trial: Trial, id: string): Promise<boolean> {
   return true;
 }
 
-async function assertSeen(trial: Trial, id: string, seen: boolean, why: string): Promise<void> {
+async function assertSeen(
+  trial: Trial,
+  id: string,
+  seen: boolean,
+  why: string,
+  consumer = trial.consumer,
+): Promise<void> {
   await eventually(trial.timeouts.settle, async () => {
-    assert.equal(await seenByConsumer(trial, id), seen, why);
+    assert.equal(await seenByConsumer(trial, id, consumer), seen, why);
   });
+}
+
+function grantText(principal: Principal, state: Grant['state']): string {
+  return `${JSON.stringify(principal)} ${state}`;
+}
+
+/** What is listed of projects that were granted it, and took it. */
+function active(...consumers: readonly Provider[]): string[] {
+  return consumers.map((one) => grantText(project(one.project), 'ACTIVE')).toSorted();
 }
 
 export const sharing: ConformanceTopic = {
@@ -88,6 +115,41 @@ export const sharing: ConformanceTopic = {
         await control.revoke(ref.id, to, options);
         await assertSeen(trial, ref.id, false, 'after the revocation');
         assert.deepEqual(await collect(control.list(ref.id)), []);
+      },
+    },
+    {
+      title: 'keeps apart what two projects are granted',
+      needs: ['sharing'],
+      unless: unlessSharedTwice,
+      async run(trial) {
+        const [first, second] = [trial.consumer, trial.secondConsumer];
+        const control = trial.capability('sharing');
+        const { unit, consumerAccepts } = control.traits;
+        const options = { allowWider: unit !== 'image' };
+        const { ref } = await trial.image();
+        const granted = async (): Promise<string[]> => {
+          const grants = await collect(control.list(ref.id));
+          return grants.map(({ principal, state }) => grantText(principal, state)).toSorted();
+        };
+
+        await control.grant(ref.id, [project(first.project)], options);
+        if (consumerAccepts) await first.sharing?.accept?.(ref.id);
+        await assertSeen(trial, ref.id, true, 'the first one, who was granted it', first);
+        assert.equal(await seenByConsumer(trial, ref.id, second), false, 'the second one, not yet');
+
+        await control.grant(ref.id, [project(second.project)], options);
+        if (consumerAccepts) {
+          const seen = await seenByConsumer(trial, ref.id, second);
+          assert.equal(seen, false, 'the first one has not accepted it for the second one');
+          await second.sharing?.accept?.(ref.id);
+        }
+        await assertSeen(trial, ref.id, true, 'the second one, who was granted it too', second);
+        assert.deepEqual(await granted(), active(first, second));
+
+        await control.revoke(ref.id, [project(first.project)], options);
+        await assertSeen(trial, ref.id, false, 'the first one, after the revocation', first);
+        assert.deepEqual(await granted(), active(second));
+        await assertSeen(trial, ref.id, true, 'the second one, of whom nothing was taken', second);
       },
     },
     {
