@@ -45,14 +45,12 @@ export class RackspaceTransfer implements Transfer {
 
   constructor(context: CloudContext) {
     this.#context = context;
-    this.traits =
-      context.imports === undefined
-        ? { importFormats: diskFormats, exportFormats: ['raw'] }
-        : {
-            importFormats: ['raw', 'vhd'],
-            exportFormats: ['raw', 'vhd'],
-            diskSizeMultiple: diskUnit,
-          };
+    this.traits = {
+      importFormats: diskFormats,
+      ...(context.imports === undefined
+        ? { exportFormats: ['raw'] }
+        : { exportFormats: ['raw', 'vhd'], diskSizeMultiple: diskUnit }),
+    };
     context.onResume('transfer.import', (id, options) =>
       context.operation('resume', id, options, (control) => {
         control.accepted(`transfer.import ${id}`);

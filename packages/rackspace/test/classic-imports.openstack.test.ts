@@ -5,7 +5,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { convert } from '@imgkit/core/local';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { classicCloud, classicOptions, classicProvider } from './classic.ts';
 import { kitOf, missing, scratch } from './openstack.ts';
@@ -74,6 +75,28 @@ describe.skipIf(missing !== undefined)('a disk on its way into the classic Racks
       provider.sharing?.grant(image.ref.id, [{ kind: 'project', id: 'a'.repeat(32) }]),
     ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', hint: expect.stringContaining('number') });
     expect(provider.deprecation?.traits.enforcesObsolete).toBe(false);
+  });
+
+  it('is converted from qcow2, where qemu-img is there', async () => {
+    const { cloud, transfer, request, objects, directory } = await world();
+    const from = join(directory, 'disk.qcow2');
+    await convert(request.from, from, { from: 'raw', to: 'qcow2' });
+    vi.stubEnv('PATH', '/nowhere');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const asked = cloud.requests.length;
+    await expect(transfer.import({ ...request, from }).then(String)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      hint: expect.stringContaining('qemu-utils'),
+    });
+    const made = cloud.requests.slice(asked).filter((line) => !line.startsWith('GET '));
+    expect(made, 'it is said before anything is made').toEqual([]);
+
+    vi.unstubAllEnvs();
+    const image = await transfer.import({ ...request, from });
+    expect(objects()).toEqual([]);
+    const to = join(directory, 'copy.raw');
+    await transfer.export({ image: image.ref.id, to, format: 'raw' });
+    expect((await readFile(to)).equals(await readFile(request.from))).toBe(true);
   });
 
   it('is one image when every answer is lost once', async () => {

@@ -1,20 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 
 import { ImgkitError, type OperationControl } from '@imgkit/core';
 import {
   alignedVhdSize,
-  convert,
   detectFormat,
   fileError,
-  measureCopy,
-  ownName,
+  rawCopy,
   readFixedVhd,
   readInfo,
-  removeAbandoned,
-  requireSpace,
   vhdFooter,
   type QemuDiskFormat,
 } from '@imgkit/core/local';
@@ -22,8 +16,6 @@ import {
 /** The largest disk that a VHD can hold at Azure, in bytes: 4095 GiB. */
 const largest = 4095 * 2 ** 30;
 const mib = 2 ** 20;
-/** What the names of the directories of copies begin with. */
-const copies = 'imgkit-azure-disk';
 
 /** A disk file of this machine that can become a fixed VHD. */
 export interface DiskFile {
@@ -110,18 +102,6 @@ export async function openDisk(
   const opened = { diskSize, footer };
   if (format === 'raw' || file.footer !== undefined)
     return { ...opened, path, [Symbol.asyncDispose]: async () => undefined };
-  await removeAbandoned(tmpdir(), copies);
-  await requireSpace(tmpdir(), await measureCopy(path, format, { signal }));
-  const directory = join(tmpdir(), ownName(copies));
-  const remove = () => rm(directory, { recursive: true, force: true });
-  try {
-    await mkdir(directory, { mode: 0o700 });
-    const copy = join(directory, 'disk.raw');
-    const onProgress = (fraction: number): void => progress('unpacking the disk', fraction / 10);
-    await convert(path, copy, { from: format, to: 'raw', signal, onProgress });
-    return { ...opened, path: copy, [Symbol.asyncDispose]: remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const onProgress = (fraction: number): void => progress('unpacking the disk', fraction / 10);
+  return { ...opened, ...(await rawCopy(path, { from: format, signal, onProgress })) };
 }

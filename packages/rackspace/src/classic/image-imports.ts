@@ -13,15 +13,15 @@ import type { GlanceImage } from '../glance/glance-image.ts';
 import { isRunning, taskFailure, type ImageTasks } from '../glance/image-tasks.ts';
 import { properties, toImage } from '../mapping.ts';
 import type { CloudContext } from '../resources/context.ts';
-import type { DiskSource } from '../resources/disk-source.ts';
 import { changeImage } from '../resources/image-access.ts';
 import type { ImageCreation } from '../resources/image-creation.ts';
 import { removeImage } from '../resources/image-deletion.ts';
 import { finishImage } from '../resources/image-finish.ts';
 import { imageWithKey, keyDigest } from '../resources/image-key.ts';
 import type { Swift } from '../swift/swift.ts';
+import { importable, type ImportedDisk } from './disk-conversion.ts';
 import { uploadDisk } from './disk-upload.ts';
-import { checkDisk, checkName, importedProperties } from './import-checks.ts';
+import { checkName, importedProperties } from './import-checks.ts';
 import { ImportRecords, isAlive, type ImportRecord } from './import-records.ts';
 
 /** What images are imported with. */
@@ -35,9 +35,7 @@ export interface ImageImportsOptions {
 }
 
 /** A disk to be brought to the cloud. */
-interface Upload {
-  readonly disk: DiskSource;
-  readonly digest?: string | undefined;
+interface Upload extends ImportedDisk {
   /** Whether another process has begun with it. */
   readonly isLeft: boolean;
 }
@@ -74,7 +72,7 @@ export class ImageImports {
     control: OperationControl,
   ): Promise<Image> {
     if (data.kind !== 'upload') throw new ImgkitError('UNSUPPORTED', 'no disk is fetched here');
-    checkDisk(data.disk);
+    const disk = await importable(data, control);
     const { signal } = control;
     const key = keyDigest(context.project, request.idempotencyKey ?? randomUUID());
     const token = `${operation} ${tokenPrefix}${key}`;
@@ -88,7 +86,7 @@ export class ImageImports {
       const isMine = made === undefined && (await this.#claim(context, key, begun, signal));
       try {
         const isLeft = made === undefined && !isMine && (await this.#isLeft(context, key, signal));
-        if (isMine || isLeft) await this.#upload(key, { ...data, isLeft }, control);
+        if (isMine || isLeft) await this.#upload(key, { ...disk, isLeft }, control);
         control.accepted(token);
         return await this.#conclude(context, key, control);
       } catch (error) {

@@ -1,9 +1,7 @@
 import { ImgkitError } from '@imgkit/core';
 
 import type { CloudContext } from '../resources/context.ts';
-import type { DiskSource } from '../resources/disk-source.ts';
 import { checkFree } from '../resources/image-creation.ts';
-import { checkSize } from './disk-upload.ts';
 import type { ImportRecord, ImportRecords } from './import-records.ts';
 
 /** What has images that were made elsewhere start on XenServer, as openstacksdk sets it. */
@@ -20,15 +18,6 @@ export function importedProperties(
     typeof value === 'string' && !standard.test(name) ? [[name, value] as const] : [],
   );
   return { ...madeElsewhere, ...Object.fromEntries(custom) };
-}
-
-/** Refuses what the cloud would refuse after it was uploaded. */
-export function checkDisk({ format, sizeBytes = 0 }: DiskSource): void {
-  if (format !== 'raw' && format !== 'vhd')
-    throw new ImgkitError('UNSUPPORTED', `no image is made of ${format} disks here`, {
-      hint: 'Convert the disk first: qemu-img convert -O raw.',
-    });
-  checkSize(sizeBytes);
 }
 
 /**

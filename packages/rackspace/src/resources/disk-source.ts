@@ -19,6 +19,8 @@ export interface DiskSource {
   readonly sizeBytes: number | undefined;
   /** Whether the bytes can be had more than once. */
   readonly isRepeatable: boolean;
+  /** Where it is, if it is a file of this machine. */
+  readonly path?: string | undefined;
   /** The bytes. A piece is only good until the next is asked for. */
   open(options?: CallOptions): Promise<AsyncIterable<Uint8Array>>;
 }
@@ -38,12 +40,13 @@ export async function fileSource(path: string, said?: GlanceFormat): Promise<Dis
     format,
     sizeBytes: size,
     isRepeatable: true,
+    path,
     open: async () => fileBytes(path),
   };
 }
 
 /** The bytes of a file, in two buffers: while one is used, the other is filled. */
-async function* fileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* fileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   await using file = await open(path);
   let [filled, free] = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)];
   let reading = file.read(filled, 0, chunkBytes, null);

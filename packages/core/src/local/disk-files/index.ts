@@ -23,6 +23,12 @@ export {
   type DiskInfo,
   type QemuDiskFormat,
 } from './qemu-img.ts';
+export {
+  rawCopy,
+  temporaryDirectory,
+  type RawCopyOptions,
+  type TemporaryPath,
+} from './raw-copy.ts';
 export { requireSpace, type FreeSpace } from './space.ts';
 export { writeSparse, type WriteOptions } from './sparse-file.ts';
 export { runTool, searchPath, type ToolOptions } from './tool.ts';
