@@ -136,6 +136,36 @@ describe.skipIf(missing !== undefined)('images that the cloud makes by its sched
   });
 });
 
+describe.skipIf(missing !== undefined)('how disks are fit to flavors', () => {
+  it('is as it was asked for, and kept in machine images', async () => {
+    const { provider, instances, labels, run, create, template } = await world();
+    const base = await create('base');
+    const manual = { 'OS-DCF:diskConfig': 'MANUAL' };
+    const server = await instances.launch({
+      ...template(base),
+      name: run,
+      providerOptions: { diskConfig: 'MANUAL' },
+    });
+    expect(server.native).toMatchObject(manual);
+    const { machineImages } = provider;
+    const whole = await machineImages?.create({
+      name: `${run}-whole`,
+      instance: server.id,
+      labels,
+    });
+    const restored = await machineImages?.restore({
+      machineImage: whole?.id ?? '',
+      name: `${run}-again`,
+      labels,
+    });
+    expect(restored?.native).toMatchObject(manual);
+    const wrong = { ...template(base), name: run, providerOptions: { diskConfig: 'auto' } };
+    await expect(instances.launch(wrong).then(String)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+  });
+});
+
 const launchAnswer = z.object({
   launchConfiguration: z.looseObject({
     args: z.looseObject({ server: z.looseObject({ imageRef: z.string() }) }),
@@ -177,7 +207,8 @@ describe.skipIf(missing !== undefined)('a group of Auto Scale that somebody else
     expect(standing).toMatchObject({ name: run, size: 1, labels: {} });
     expect(standing.versions).toEqual([{ image: old.ref, instances: 1, target: true }]);
 
-    const rolled = await fleets.rollOut({ fleet: id, template: template(next) });
+    const manual = { ...template(next), providerOptions: { diskConfig: 'MANUAL' } };
+    const rolled = await fleets.rollOut({ fleet: id, template: manual });
     expect(rolled.versions).toEqual([{ image: next.ref, instances: 1, target: true }]);
     expect(rolled.instances).not.toEqual(standing.instances);
     const answer = await ask(`autoscale/v1.0/groups/${id}/launch`);
@@ -187,6 +218,7 @@ describe.skipIf(missing !== undefined)('a group of Auto Scale that somebody else
       server: {
         ...server,
         imageRef: next.ref.id,
+        'OS-DCF:diskConfig': 'MANUAL',
         metadata: { team: 'shop', 'imgkit:label:imgkit-run': run },
       },
     });
@@ -212,6 +244,11 @@ describe.skipIf(missing !== undefined)('a group of Auto Scale that somebody else
       message: expect.stringContaining('No valid host'),
     });
     cloud.scale.trouble.message = undefined;
+    const kept = launchAnswer.parse(await (await ask(`autoscale/v1.0/groups/${id}/launch`)).json());
+    expect(kept.launchConfiguration.args.server, 'what wasn’t spoken of').toMatchObject({
+      imageRef: old.ref.id,
+      'OS-DCF:diskConfig': 'MANUAL',
+    });
     expect(await fleets.get(id)).toMatchObject({ status: 'FAILED', instances: rolled.instances });
     const back = await fleets.rollBack(id);
     expect(back).toMatchObject({ status: 'STABLE', size: 1 });

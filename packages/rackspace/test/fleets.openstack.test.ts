@@ -7,6 +7,7 @@ import { diskFile, missing, scratch } from './openstack.ts';
 /** Templates of two images. */
 async function templates(
   world: MachineWorld,
+  providerOptions: MachineTemplate['providerOptions'] = {},
 ): Promise<readonly [MachineTemplate, MachineTemplate]> {
   const { provider, run, labels, image } = world;
   const source = { kind: 'file', file: await diskFile(`${await scratch()}/next.raw`) } as const;
@@ -14,6 +15,7 @@ async function templates(
   const template = ({ ref }: typeof image): MachineTemplate => ({
     boot: { kind: 'image', image: ref },
     machineType: 'tiny',
+    providerOptions,
   });
   return [template(image), template(next)];
 }
@@ -30,7 +32,7 @@ describe.skipIf(missing !== undefined)('a fleet', () => {
     const world = await machineWorld();
     const { provider, run, labels } = world;
     const { fleets, usage } = provider;
-    const [one, two] = await templates(world);
+    const [one, two] = await templates(world, { diskConfig: 'MANUAL' });
     const made = await fleets.create({ name: run, size: 2, template: one, labels });
     const rebuild = { fleet: made.id, template: two, providerOptions: { strategy: 'rebuild' } };
 
@@ -39,6 +41,11 @@ describe.skipIf(missing !== undefined)('a fleet', () => {
     expect(part.instances, 'they keep their ids').toEqual(made.instances);
     const users = (await usage.of(world.image.ref.id)).users.filter(({ id }) => id === made.id);
     expect(users, 'a rollback goes back to it').toMatchObject([{ kind: 'template' }]);
+
+    for (const id of part.instances) {
+      const { native } = await provider.instances.get(id);
+      expect(native, 'also rebuilt').toMatchObject({ 'OS-DCF:diskConfig': 'MANUAL' });
+    }
 
     const stop = new AbortController();
     const rest = fleets.rollOut(rebuild, { signal: stop.signal });

@@ -62,7 +62,8 @@ async function planned(context: CloudContext, template: MachineTemplate, options
   const { server } = await planServer(context, template, undefined, options);
   const { imageRef = template.boot.image.id, flavorRef, user_data, networks } = server;
   const { security_groups, availability_zone } = server;
-  const given = { user_data, security_groups, availability_zone };
+  const disk = 'OS-DCF:diskConfig';
+  const given = { user_data, security_groups, availability_zone, [disk]: server[disk] };
   const connected = Array.isArray(networks) ? { networks } : {};
   // Without user data nothing needs a drive.
   const drive = user_data === undefined ? {} : { config_drive: true };

@@ -2,6 +2,7 @@ import type { CallOptions, MachineTemplate, OperationControl, RolloutMember } fr
 
 import { isGone, statusOfServer } from '../instances/instance-view.ts';
 import { launchServer } from '../instances/launch.ts';
+import { readMachineOptions } from '../instances/machine-options.ts';
 import { planServer } from '../instances/server-plan.ts';
 import { removeInstance } from '../instances/removal.ts';
 import { toServerMetadata } from '../instances/server-metadata.ts';
@@ -117,6 +118,7 @@ export async function rebuildMember(
     id,
     {
       imageRef: boot.id,
+      'OS-DCF:diskConfig': readMachineOptions(template.providerOptions).diskConfig,
       metadata: {
         ...toServerMetadata({ labels: { ...toLabels(image), ...labels }, metadata, ports }),
         ...notesOf(image.id, target, number),

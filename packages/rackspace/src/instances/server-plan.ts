@@ -100,6 +100,7 @@ export async function planServer(
     config_drive: own.configDrive ?? true,
     security_groups: own.securityGroups?.map((name) => ({ name })),
     availability_zone: own.availabilityZone,
+    'OS-DCF:diskConfig': own.diskConfig,
     block_device_mapping_v2: devices,
   };
   return { server, floatingNetwork };

@@ -5,6 +5,7 @@ import { notFound } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
 import { attachedVolumes } from '../instances/attached-volumes.ts';
 import { isGone } from '../instances/instance-view.ts';
+import { diskConfigs } from '../instances/machine-options.ts';
 import { labelsOfName } from '../instances/ownership.ts';
 import { imageOf } from '../instances/server-image.ts';
 import { readServerMetadata } from '../instances/server-metadata.ts';
@@ -41,6 +42,8 @@ const machineConfiguration = z.object({
   userData: z.string().optional(),
   configDrive: z.boolean(),
   availabilityZone: z.string().optional(),
+  /** Nothing in machine images of before it was kept. */
+  diskConfig: z.enum(diskConfigs).optional(),
   /** Nothing where the cloud doesn't tell. */
   networks: z.array(z.string()).optional(),
   securityGroups: z.array(z.string()),
@@ -110,6 +113,7 @@ export async function describeServer(
     userData: server['OS-EXT-SRV-ATTR:user_data'] ?? undefined,
     configDrive: (server.config_drive ?? '') !== '',
     availabilityZone: server['OS-EXT-AZ:availability_zone'] || undefined,
+    diskConfig: diskConfigs.find((one) => one === server['OS-DCF:diskConfig']),
     networks: networks && [...new Set(networks)],
     securityGroups: [...new Set((server.security_groups ?? []).map(({ name }) => name))],
     serverGroup: server.server_groups?.[0],

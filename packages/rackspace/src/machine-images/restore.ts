@@ -83,13 +83,15 @@ function keptLabels(record: GlanceImage): Record<string, string> {
 }
 
 function heldOptions(held: MachineConfiguration): Record<string, unknown> {
-  const { networks, securityGroups, availabilityZone, configDrive, floatingNetwork } = held;
+  const { networks, securityGroups, availabilityZone, floatingNetwork } = held;
+  const { configDrive, diskConfig } = held;
   return {
     ...(networks !== undefined && { networks: networks.length === 0 ? 'none' : networks }),
     ...(securityGroups.length > 0 && { securityGroups }),
     ...(availabilityZone !== undefined && { availabilityZone }),
     ...(floatingNetwork !== undefined && { floatingNetwork }),
     configDrive,
+    ...(diskConfig !== undefined && { diskConfig }),
   };
 }
 

@@ -59,6 +59,8 @@ export const novaServer = z.looseObject({
   'OS-EXT-SRV-ATTR:user_data': z.string().nullish(),
   /** The server groups it is in, since 2.71. */
   server_groups: z.array(z.string()).optional(),
+  /** Whether the cloud fits partitions to the flavor: `AUTO` or `MANUAL`. */
+  'OS-DCF:diskConfig': z.string().optional(),
   'OS-EXT-STS:task_state': z.string().nullish(),
   'os-extended-volumes:volumes_attached': z
     .array(z.looseObject({ id: z.string(), delete_on_termination: z.boolean().optional() }))
@@ -84,6 +86,7 @@ export interface NewServer {
   readonly config_drive?: boolean | undefined;
   readonly security_groups?: readonly { readonly name: string }[] | undefined;
   readonly availability_zone?: string | undefined;
+  readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL' | undefined;
   /** What the scheduler shall heed, beside the server itself. */
   readonly hints?: Readonly<Record<string, string>> | undefined;
   readonly block_device_mapping_v2?: readonly Readonly<Record<string, unknown>>[] | undefined;

@@ -39,6 +39,8 @@ export type PlainAction =
 export interface Rebuild {
   readonly imageRef: string;
   readonly name?: string | undefined;
+  /** The image's, or the cloud's, where it isn't said, whatever the server had. */
+  readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL' | undefined;
   /** Takes the place of all that it had. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
