@@ -168,6 +168,9 @@ export interface AzureClient {
     options?: CallOptions,
   ): AsyncIterable<readonly WireObject[]>;
 
+  /** The regions of a subscription, in name only or not. */
+  locations(subscription: string, options?: CallOptions): Promise<readonly WireObject[]>;
+
   /** Reads a part of a network, which the SDK for machines has no group for: as it comes, with its properties apart. */
   getNetwork(id: string, options?: CallOptions): Promise<WireObject>;
 

@@ -16,6 +16,7 @@ import { apiError } from './errors.ts';
 import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
 import { formatId, type ResourceId, type ResourceType } from './resource-id.ts';
 import type { AzureSettings } from './settings.ts';
+import { SubscriptionRegions } from './subscription-regions.ts';
 import type { BlobUploads } from './transfer/blob-uploads.ts';
 
 /** What a capability goes on with when it is given a token: the rest of the work that the call began. */
@@ -45,6 +46,7 @@ export class AzureContext extends ProviderCalls {
   readonly clock: Clock;
   readonly owner: () => Promise<string>;
   readonly uploads: BlobUploads | undefined;
+  readonly regions: SubscriptionRegions;
   readonly #resumes = new Map<string, Resume>();
 
   constructor(parts: AzureContextParts) {
@@ -55,6 +57,7 @@ export class AzureContext extends ProviderCalls {
     this.clock = parts.clock;
     this.owner = parts.owner;
     this.uploads = parts.uploads;
+    this.regions = new SubscriptionRegions(parts);
   }
 
   /** The id of a resource in the provider's own resource group. */

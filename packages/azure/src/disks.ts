@@ -102,6 +102,7 @@ export class AzureDisks implements Disks {
         request.providerOptions ?? {},
         'disks',
       );
+      await context.regions.require([], control);
       const { creationData, leastBytes, plan } = await this.#source(request, control);
       const { sku = 'StandardSSD_LRS', zone, diskEncryptionSetId } = wishes;
       const body = {

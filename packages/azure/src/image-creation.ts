@@ -21,7 +21,7 @@ import { discardSource, provideSource } from './provisional-source.ts';
 import { prepareSource } from './sources.ts';
 import { keyDigest } from './tags.ts';
 import { isGone } from './transfer/page-blob.ts';
-import { versionBody } from './version-body.ts';
+import { targetRegionNames, versionBody } from './version-body.ts';
 import { compareNumbers, parseNumber, type VersionNumber } from './version-number.ts';
 import { awaitVersion, locateVersion, readImage, removeVersion, versionsOf } from './versions.ts';
 
@@ -51,7 +51,8 @@ export async function createImage(
   const { name, family } = request;
   const key = keyDigest(request.idempotencyKey ?? randomUUID());
   // Looks at the request before anybody is asked.
-  versionBody(context, request, options, { key });
+  const asked = versionBody(context, request, options, { key });
+  await context.regions.require(targetRegionNames(asked), control);
   const source = await prepareSource(context, request.source, options, control);
   const { facts, file, disk } = source;
   const made = { key, size: file?.diskSize, origin: disk?.image.ref.id };

@@ -202,6 +202,7 @@ export class AzureMachineImages implements MachineImages {
     const context = this.#context;
     return context.operation('machineImages.copy', id, options, async (control) => {
       checkName('a machine image', name);
+      await context.regions.require([location], control);
       const { point, collection } = await readPoint(context, id, control);
       const own = ownOf(collection);
       const image = toMachineImage({ point, collection }, context);

@@ -85,6 +85,11 @@ export class AzureReplication {
     return context.operation(call, id, options, async (control) => {
       const set = plainRegions(readOptions(targetRegionsSchema, change.set ?? [], 'replication'));
       const remove = (change.remove ?? []).map(regionName);
+      if (set.length > 0)
+        await context.regions.require(
+          set.map(({ name }) => name),
+          control,
+        );
       return replicate(context, id, control, (version) => changedRegions(version, set, remove));
     });
   }

@@ -1,6 +1,6 @@
 import type { CreateImageRequest, Deprecation } from '@imgkit/core';
 
-import type { WireObject } from './api/wire.ts';
+import { object, objects, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { invalid, type AzureImageOptions } from './image-request.ts';
 import { deprecationTags } from './mapping.ts';
@@ -99,4 +99,11 @@ function targetRegions(
       'Name no other target region, or replicate it in full.',
     );
   return wanted.map((region) => wireRegion(region, options));
+}
+
+/** The names of the regions that a new version goes to. */
+export function targetRegionNames(body: WireObject): readonly string[] {
+  return objects(object(body, 'publishingProfile'), 'targetRegions').flatMap(
+    (region) => text(region, 'name') ?? [],
+  );
 }

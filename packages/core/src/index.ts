@@ -9,6 +9,7 @@ export {
   type Logger,
   type LogLevel,
 } from './logger.ts';
+export { nearNames } from './near-names.ts';
 export {
   definePlugin,
   type Plugin,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { near, nearest } from './near-names.ts';
+import { nearest, nearNames } from './near-names.ts';
 
 const names = ['web-server', 'web-proxy', 'db', 'cache'];
 
@@ -11,7 +11,7 @@ describe('near names', () => {
     ['bd', []],
     ['zzz', []],
   ])('of "%s" are %j', (name, expected) => {
-    expect(near(name, names)).toEqual(expected);
+    expect(nearNames(name, names)).toEqual(expected);
   });
 
   it('has the nearest first', () => {

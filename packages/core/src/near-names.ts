@@ -1,10 +1,19 @@
 /** Gives the candidate that `name` is most likely a slip of, if any is near enough. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
-  return near(name, candidates)[0];
+  return nearNames(name, candidates)[0];
 }
 
-/** Gives the candidates that `name` may be a slip of, the nearest first. */
-export function near(name: string, candidates: Iterable<string>): readonly string[] {
+/**
+ * Gives the candidates that `name` may be a slip of, the nearest first: for the hint of an error.
+ *
+ * @example
+ * ```ts
+ * import { nearNames } from '@imgkit/core';
+ *
+ * console.log(nearNames('westeurop', ['westeurope', 'westus'])); // ['westeurope']
+ * ```
+ */
+export function nearNames(name: string, candidates: Iterable<string>): readonly string[] {
   const wanted = name.toLowerCase();
   const allowed = Math.max(1, Math.floor(wanted.length / 3));
   return [...candidates]

@@ -24,10 +24,10 @@ import { Pace } from '../throttle/pace.ts';
 import { addressOf } from './operation-address.ts';
 import { nameOf, subscriptionOf, toAssignment } from './role-assignments.ts';
 import { SdkClients } from './sdk-clients.ts';
-import { sendRaw } from './raw-calls.ts';
+import { rawVersions, sendRaw } from './raw-calls.ts';
 import { actions, groups, views, type SdkAction } from './sdk-groups.ts';
 import { invoke, isPaged, isPoller, loadCompute, methodOf, readPage, type Page } from './sdk.ts';
-import { isWireObject, object, type WireObject } from './wire.ts';
+import { isWireObject, object, objects, type WireObject } from './wire.ts';
 
 /** Tells the SDK that an operation is the deletion of some version. */
 const anyVersion =
@@ -251,15 +251,30 @@ export class SdkAzureClient implements AzureClient {
     });
   }
 
+  async locations(subscription: string, options: CallOptions = {}): Promise<readonly WireObject[]> {
+    return this.#call(options, async () => {
+      const client = await this.#clients.raw(subscription);
+      const path = `/subscriptions/${subscription}/locations`;
+      const version = rawVersions.subscriptions;
+      return objects(await sendRaw(client, 'get', path, { ...options, version }), 'value');
+    });
+  }
+
   async getNetwork(id: string, options: CallOptions = {}): Promise<WireObject> {
     return this.#call(options, async () =>
-      sendRaw(await this.#clients.raw(subscriptionOf(id)), 'get', id, options),
+      sendRaw(await this.#clients.raw(subscriptionOf(id)), 'get', id, {
+        ...options,
+        version: rawVersions.network,
+      }),
     );
   }
 
   async putNetwork(id: string, body: WireObject, options: CallOptions = {}): Promise<void> {
     await this.#call(options, async () =>
-      sendRaw(await this.#clients.raw(subscriptionOf(id)), 'put', id, { body }),
+      sendRaw(await this.#clients.raw(subscriptionOf(id)), 'put', id, {
+        body,
+        version: rawVersions.network,
+      }),
     );
   }
 

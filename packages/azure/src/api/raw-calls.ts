@@ -3,8 +3,8 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 import type { SdkClient } from './sdk.ts';
 import { isWireObject, type WireObject } from './wire.ts';
 
-/** The version of `Microsoft.Network` that is spoken. */
-const networkVersion = '2024-05-01';
+/** The versions of what the SDK for Compute has no methods for, as they are spoken. */
+export const rawVersions = { network: '2024-05-01', subscriptions: '2022-12-01' } as const;
 
 /** An answer as it came. */
 interface RawAnswer {
@@ -32,15 +32,19 @@ export async function loadRaw(): Promise<CreateRaw> {
   });
 }
 
-/** Reads or writes a part of a network. What isn't a success is thrown as the SDK throws its own. */
+/** Reads or writes what the SDK for Compute has no method for. What isn't a success is thrown as the SDK throws its own. */
 export async function sendRaw(
   client: RawClient,
   method: 'get' | 'put',
   path: string,
-  { signal, body }: CallOptions & { readonly body?: WireObject | undefined },
+  {
+    version,
+    signal,
+    body,
+  }: CallOptions & { readonly version: string; readonly body?: WireObject | undefined },
 ): Promise<WireObject> {
   const answer = await client.pathUnchecked(path)[method]({
-    queryParameters: { 'api-version': networkVersion },
+    queryParameters: { 'api-version': version },
     ...(body === undefined ? {} : { body, contentType: 'application/json' }),
     ...(signal === undefined ? {} : { abortSignal: signal }),
   });

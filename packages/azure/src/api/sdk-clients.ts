@@ -19,6 +19,8 @@ export class SdkClients {
   readonly #raw = new Map<string, Promise<RawClient>>();
   readonly #authorization = new Map<string, Promise<SdkClient>>();
   #source: Promise<AzureTokenSource | undefined> | undefined;
+  /** The token that all clients send where there is no TLS. */
+  #token: (() => Promise<string>) | undefined;
 
   /** @param pace - How fast calls may be made. */
   constructor(settings: AzureSettings, pace: Pace) {
@@ -102,7 +104,7 @@ export class SdkClients {
     const { scope } = this.#settings;
     client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
     if (source === undefined) return client;
-    const token = tokensFor(source, scope);
+    const token = (this.#token ??= tokensFor(source, scope));
     client.pipeline.addPolicy({
       name: 'imgkitBearerToken',
       async sendRequest(request, next) {

@@ -56,6 +56,7 @@ export async function createFleet(
   if (template.boot.kind !== 'image') throw invalid('a fleet boots from an image', 'Give one.');
   const { boot = 'version', zones = machine.zone === undefined ? undefined : [machine.zone] } =
     options;
+  await context.regions.require([], control);
   const image = await findImage(context, template.boot.image, boot, control);
   const { architecture, generation } = image;
   const need = { architecture, generation, ephemeralDisk: false };

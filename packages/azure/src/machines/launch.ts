@@ -39,6 +39,7 @@ export async function launchInstance(
   check(request);
   const options = readMachineOptions(request.providerOptions);
   const ports = (request.ports ?? []).map(checkedPort);
+  await context.regions.require([], control);
   const content = await bootContent(context, request, control);
   if (content.facts.osType === 'Windows' && content.facts.osState !== 'Specialized')
     throw new ImgkitError('UNSUPPORTED', 'imgkit sets no machines of Windows up', {

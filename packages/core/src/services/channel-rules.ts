@@ -1,4 +1,4 @@
-import { near } from '../near-names.ts';
+import { nearNames } from '../near-names.ts';
 import { ImgkitError } from '../spec/errors.ts';
 import type { Image } from '../spec/image.ts';
 import { formatRef } from '../spec/ref.ts';
@@ -48,7 +48,7 @@ export function missingChannel(
   name: string,
   others: readonly string[],
 ): never {
-  const alike = near(name, others);
+  const alike = nearNames(name, others);
   throw new ImgkitError('NOT_FOUND', `family "${family}" has no channel "${name}"`, {
     provider,
     resource: name,

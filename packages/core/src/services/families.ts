@@ -5,7 +5,7 @@ import type { FamilySelector } from '../spec/family.ts';
 import type { DeprecationState, Image } from '../spec/image.ts';
 import type { Provider } from '../spec/provider.ts';
 import type { ImageRef } from '../spec/ref.ts';
-import { near } from '../near-names.ts';
+import { nearNames } from '../near-names.ts';
 import type { Channels } from './channels.ts';
 import { findHead, newestFirst } from './family-head.ts';
 import type { ImageTarget } from './image-target.ts';
@@ -185,7 +185,7 @@ async function noHead(
   const counts = await countFamilies(provider, project, options);
   const place = `provider "${provider.name}"${project === undefined ? '' : `, project "${project}"`}`;
   const count = counts.get(family);
-  const alike = near(family, counts.keys());
+  const alike = nearNames(family, counts.keys());
   const others = alike.length > 0 ? alike : [...counts.keys()].toSorted().slice(0, 5);
   throw new ImgkitError(
     'NOT_FOUND',

@@ -21,6 +21,11 @@ export function regionName(text: string): string {
   return text.toLowerCase().replaceAll(/\s/g, '');
 }
 
+/** All regions. */
+export function regionList(): readonly { readonly name: string; readonly displayName: string }[] {
+  return Object.entries(regions).map(([name, shown]) => ({ name, displayName: shown }));
+}
+
 export function isRegion(text: string): boolean {
   return Object.hasOwn(regions, regionName(text));
 }

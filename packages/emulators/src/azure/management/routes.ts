@@ -1,12 +1,22 @@
 import { group, pathOf, type Route } from '../route.ts';
+import { listLocations } from './locations.ts';
 import { resourceGroups } from './resource-groups.ts';
 import { roleAssignments } from './role-assignments.ts';
 import * as shapes from './shapes.ts';
 
 const assignments = /\/providers\/Microsoft\.Authorization\/roleAssignments/i.source;
 
-/** What stands above all resources: their groups, and who may do what. */
+/** What stands above all resources: regions, groups, and who may do what. */
 export const managementRoutes: readonly Route[] = [
+  {
+    rpc: 'Subscriptions.ListLocations',
+    method: 'GET',
+    path: pathOf('/subscriptions/{}/locations'),
+    apiVersion: '2022-12-01',
+    query: [],
+    action: 'Microsoft.Resources/subscriptions/locations/read',
+    handler: listLocations,
+  },
   ...(['get', 'put'] as const).map((name): Route => ({
     rpc: `ResourceGroups.${name === 'get' ? 'Get' : 'CreateOrUpdate'}`,
     method: name === 'get' ? 'GET' : 'PUT',
