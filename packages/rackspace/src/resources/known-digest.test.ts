@@ -9,6 +9,10 @@ import { checkArrival } from './upload.ts';
 const data = Buffer.from('a disk');
 const digest = (name: string, of: Uint8Array = data): string =>
   createHash(name).update(of).digest('hex');
+const sent = (name: string, of: Uint8Array) => ({
+  sizeBytes: of.length,
+  digests: { [name]: digest(name, of) },
+});
 const stored: GlanceImage = {
   id: '1',
   name: 'disk',
@@ -36,10 +40,6 @@ describe('the digest of an image that was noted when it was uploaded', () => {
 
   it('is what the data is compared with, and otherwise the digest of the cloud', () => {
     const other = Buffer.from('b disk');
-    const sent = (name: string, bytes: Uint8Array) => ({
-      sizeBytes: bytes.length,
-      digests: { [name]: digest(name, bytes) },
-    });
     const damaged = expect.objectContaining({ code: 'OPERATION_FAILED' });
     for (const [image, name] of [[noted, 'sha256'] as const, [stored, 'sha512'] as const]) {
       expect(() => checkArrival(image, sent(name, data))).not.toThrow();
