@@ -21,7 +21,7 @@ import { rolloutOf, withOwn, writeRollout } from './fleets/fleet-note.ts';
 import { readSet, setType, showFleet } from './fleets/fleet-view.ts';
 import { startRollback, startRollout } from './fleets/rollout.ts';
 import { rolloutGoesOn } from './fleets/standing-rollout.ts';
-import { ownSpelling } from './mapping/disk.ts';
+import { ownSpelling } from './resource-id.ts';
 import { deleteResource, listResources, resumeResource, type ResourceKind } from './resources.ts';
 import { fromTags } from './tags.ts';
 

@@ -1,7 +1,7 @@
 import { ImgkitError } from '@imgkit/core';
 
 import type { WireObject } from './api/wire.ts';
-import { formatId, parseResourceId, type ResourceId } from './resource-id.ts';
+import { formatId, ownSpelling, parseResourceId, type ResourceId } from './resource-id.ts';
 
 /** A version that another subscription shares with this one, or with everybody, by the gallery's public name. */
 export interface PublicVersionId {
@@ -72,6 +72,12 @@ export function formatImageId(image: ImageId): string {
     case 'marketplace':
       return [image.publisher, image.offer, image.sku, image.version].join(':');
   }
+}
+
+/** The id of an image in its documented form, with the provider's own spelling of its resource group. */
+export function ownImageSpelling(id: string, own: ResourceId): string {
+  const image = parseImageId(id);
+  return image === undefined ? id : ownSpelling(formatImageId(image), own);
 }
 
 /** Whether two ids name the same image, or the same resource of another kind. */

@@ -4,7 +4,6 @@ import type {
   DeprecationDates,
   DeprecationState,
   Image,
-  ImageOrigin,
   ImageRef,
   ImageStatus,
 } from '@imgkit/core';
@@ -20,8 +19,8 @@ import {
   textMap,
   type WireObject,
 } from './api/wire.ts';
-import { formatId, parseIdOf, parseResourceId, plainId, type ResourceId } from './resource-id.ts';
-import { formatImageId, parseImageId } from './image-id.ts';
+import { toOrigin } from './mapping/origin.ts';
+import { formatId, parseIdOf, plainId, type ResourceId } from './resource-id.ts';
 import { sameName } from './names.ts';
 import { fromTags, readOwn, type OwnTags } from './tags.ts';
 
@@ -157,7 +156,7 @@ export function toImage(
     description: own.description,
     origin:
       own.origin === undefined
-        ? toOrigin(object(version, 'storageProfile'))
+        ? toOrigin(object(version, 'storageProfile'), gallery)
         : { kind: 'image', id: own.origin },
     native: version,
   };
@@ -228,23 +227,4 @@ function readReplacement(kept: string, provider: string, gallery: string): Image
   const colon = kept.indexOf(':');
   if (colon === -1) return { provider, id: `${gallery}/images/${kept}` };
   return { provider: kept.slice(0, colon) || provider, id: kept.slice(colon + 1) };
-}
-
-const kinds: Readonly<Record<string, ImageOrigin['kind']>> = {
-  'Microsoft.Compute/disks': 'disk',
-  'Microsoft.Compute/snapshots': 'snapshot',
-};
-
-function toOrigin(storage: WireObject | undefined): ImageOrigin | undefined {
-  const disk = object(object(storage, 'osDiskImage'), 'source');
-  const uri = text(disk, 'uri');
-  if (uri !== undefined) return { kind: 'file', id: uri };
-  const source = object(storage, 'source');
-  const machine = text(source, 'virtualMachineId');
-  if (machine !== undefined) return { kind: 'instance', id: machine };
-  const id = text(source, 'communityGalleryImageId') ?? text(source, 'id') ?? text(disk, 'id');
-  const image = parseImageId(id ?? '');
-  if (image !== undefined) return { kind: 'image', id: formatImageId(image) };
-  const kind = kinds[parseResourceId(id)?.type ?? ''];
-  return id === undefined || kind === undefined ? undefined : { kind, id: plainId(id) };
 }

@@ -1,3 +1,5 @@
+import { sameName } from './names.ts';
+
 /** The types of resources that the provider works with. */
 export type ResourceType = (typeof resourceTypes)[number];
 
@@ -59,6 +61,16 @@ export function formatId({ subscription, resourceGroup, type, names }: ResourceI
 export function plainId(id: string): string {
   const found = parseResourceId(id);
   return found === undefined ? id : formatId(found);
+}
+
+/** Azure writes ids in one case here and in another there: what is in the provider's own resource group gets its spelling. */
+export function ownSpelling(id: string, own: ResourceId): string {
+  const found = parseResourceId(id);
+  if (found === undefined) return id;
+  const { subscription, resourceGroup } = own;
+  const ours =
+    sameName(found.subscription, subscription) && sameName(found.resourceGroup, resourceGroup);
+  return formatId(ours ? { ...found, subscription, resourceGroup } : found);
 }
 
 /** Whether two ids name the same resource: Azure doesn't tell ids apart that differ in case. */

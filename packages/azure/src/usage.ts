@@ -15,10 +15,10 @@ import { readMembers } from './fleets/fleet-view.ts';
 import { parseImageId, sameImageId } from './image-id.ts';
 import { findImage } from './image-lookup.ts';
 import { statusOf } from './mapping.ts';
-import { ownSpelling } from './mapping/disk.ts';
 import {
   definitionOf,
   formatId,
+  ownSpelling,
   parseResourceId,
   sameId,
   type ResourceType,

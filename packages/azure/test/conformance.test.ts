@@ -6,7 +6,8 @@ import { otherSubscription, source, startAzure, storageOf } from './emulated-azu
 
 // Two processes of one subscription, and another subscription, on one emulator: the tests don't meet each other.
 const azurite = await startAzurite('vhds');
-const cloud = await startAzure({ pageSize: 2, blobs: azurite });
+// Ids and regions mean the same whatever their case or form.
+const cloud = await startAzure({ pageSize: 2, blobs: azurite, spelling: 'other' });
 const { emulator } = cloud;
 const storage = storageOf(azurite);
 const [provider, other, consumer] = await Promise.all([

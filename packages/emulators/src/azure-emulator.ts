@@ -48,6 +48,11 @@ export interface AzureEmulatorOptions {
   readonly tenant?: string | undefined;
   /** Who may do what, beside those without a token, who own everything. */
   readonly roles?: readonly EmulatedRole[] | undefined;
+  /**
+   * How answers write ids and regions. Usually, ids are as they were made, but for resource groups in lists; with `other`,
+   * every id is in other case, and every region is `West Europe`: clients must compare both by what they mean.
+   */
+  readonly spelling?: 'usual' | 'other' | undefined;
   /** The port; any free one by default. */
   readonly port?: number | undefined;
   /** The address to listen at; `127.0.0.1` by default. */
@@ -198,6 +203,7 @@ export async function startAzureEmulator(
     marketplace: new Map(),
     acceptedTerms: new Set(),
     futureFields: new Set(options.futureFields),
+    otherSpelling: options.spelling === 'other',
     tenant: options.tenant ?? '10000000-0000-0000-0000-000000000001',
     storage,
     contents: storage && new DiskContents(storage),

@@ -11,8 +11,7 @@ import {
 } from '../image-id.ts';
 import { bootContent } from '../machines/boot.ts';
 import type { AzureMachineOptions } from '../machines/machine-options.ts';
-import { ownSpelling } from '../mapping/disk.ts';
-import { definitionOf, formatId, parseIdOf, sameId } from '../resource-id.ts';
+import { definitionOf, formatId, ownSpelling, parseIdOf, sameId } from '../resource-id.ts';
 
 /** The image that the machines of a fleet are to boot from, and what is known of it. */
 export interface FleetImage {

@@ -12,8 +12,7 @@ import {
 } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ifThere } from '../definitions.ts';
-import { ownSpelling } from '../mapping/disk.ts';
-import { formatId, parseIdOf, type ResourceId } from '../resource-id.ts';
+import { formatId, ownSpelling, parseIdOf, type ResourceId } from '../resource-id.ts';
 import { fromTags } from '../tags.ts';
 import { compareNumbers, parseNumber } from '../version-number.ts';
 import { bootsFrom, imageIdOf, isLatest } from './fleet-image.ts';

@@ -12,8 +12,7 @@ import {
 } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ownOf, statusOf } from '../mapping.ts';
-import { ownSpelling } from '../mapping/disk.ts';
-import { formatId, parseIdOf, type ResourceId } from '../resource-id.ts';
+import { formatId, ownSpelling, parseIdOf, type ResourceId } from '../resource-id.ts';
 import { fromTags } from '../tags.ts';
 
 export const collectionType = 'Microsoft.Compute/restorePointCollections';

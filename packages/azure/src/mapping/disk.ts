@@ -1,10 +1,9 @@
 import type { Disk, ImageRef, Snapshot } from '@imgkit/core';
 
 import { instant, number, object, text, textMap, type WireObject } from '../api/wire.ts';
-import { formatImageId, parseImageId } from '../image-id.ts';
+import { ownImageSpelling } from '../image-id.ts';
 import { statusOf } from '../mapping.ts';
-import { sameName } from '../names.ts';
-import { formatId, parseResourceId, plainId, type ResourceId } from '../resource-id.ts';
+import { ownSpelling, type ResourceId } from '../resource-id.ts';
 import { fromTags } from '../tags.ts';
 
 const gib = 2 ** 30;
@@ -21,21 +20,6 @@ function common(native: WireObject, own: ResourceId) {
   };
 }
 
-/** Lists write the resource group in upper case: what is in the provider's own gets its spelling. */
-export function ownSpelling(id: string, own: ResourceId): string {
-  const found = parseResourceId(id);
-  if (found === undefined) return id;
-  const { subscription, resourceGroup } = own;
-  const ours =
-    sameName(found.subscription, subscription) && sameName(found.resourceGroup, resourceGroup);
-  return formatId(ours ? { ...found, subscription, resourceGroup } : found);
-}
-
-function ownImage(id: string, own: ResourceId): string {
-  const image = parseImageId(id);
-  return image === undefined ? id : ownSpelling(formatImageId(image), own);
-}
-
 function sizeOf(native: WireObject): number {
   return number(native, 'diskSizeBytes') ?? (number(native, 'diskSizeGB') ?? 0) * gib;
 }
@@ -50,12 +34,12 @@ export function toDisk(native: WireObject, provider: string, own: ResourceId): D
     text(gallery, 'id') ??
     text(object(made, 'imageReference'), 'id');
   const ref: ImageRef | undefined =
-    image === undefined ? undefined : { provider, id: ownImage(image, own) };
+    image === undefined ? undefined : { provider, id: ownImageSpelling(image, own) };
   const machine = text(native, 'managedBy');
   return {
     ...common(native, own),
     sizeBytes: sizeOf(native),
-    instances: machine === undefined ? [] : [plainId(machine)],
+    instances: machine === undefined ? [] : [ownSpelling(machine, own)],
     image: ref,
   };
 }

@@ -3,8 +3,7 @@ import type { AttachedDisk, Instance, InstanceStatus } from '@imgkit/core';
 import { instant, number, object, objects, text, textMap, type WireObject } from '../api/wire.ts';
 import { formatImageId, parseImageId } from '../image-id.ts';
 import { ownOf } from '../mapping.ts';
-import { ownSpelling } from './disk.ts';
-import type { ResourceId } from '../resource-id.ts';
+import { ownSpelling, type ResourceId } from '../resource-id.ts';
 import { fromTags, metadataIn } from '../tags.ts';
 
 const gib = 2 ** 30;

@@ -8,6 +8,7 @@ import { ArmError, errorAnswer, notFound } from './errors.ts';
 import type { Route } from './route.ts';
 import { operationPath, routes } from './routes.ts';
 import { unknownField } from './shape.ts';
+import { respelled } from './spelling.ts';
 import type { World } from './state.ts';
 import { lookAtBlobs } from './storage/known-blobs.ts';
 
@@ -34,7 +35,7 @@ export function createArmApi(world: World, violations: Violation[]): Api {
               `${request.method} ${path} is not emulated.`,
             );
           });
-          return withRequestId(world, answer);
+          return withRequestId(world, world.otherSpelling ? respelled(answer) : answer);
         },
       };
     },

@@ -34,6 +34,8 @@ export interface World {
   readonly acceptedTerms: Set<string>;
   /** The names of properties that no description has yet. */
   readonly futureFields: ReadonlySet<string>;
+  /** Whether answers write ids in other case, and regions as people read them. */
+  readonly otherSpelling: boolean;
   /** The tenant of all subscriptions. */
   readonly tenant: string;
   /** What is known of page blobs, by address. */
