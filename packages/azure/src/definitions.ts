@@ -11,11 +11,19 @@ import { toTags } from './tags.ts';
 
 const type = 'Microsoft.Compute/galleries/images';
 
+/** What the tag of versions outside of families says: that it is an image, or a machine image. */
+export type Standalone = 'true' | 'machine-image';
+
+/** Whether a definition or a version is for a machine image: then it is none of the images. */
+export function isForMachineImage(resource: WireObject | undefined): boolean {
+  return ownOf(resource).standalone === ('machine-image' satisfies Standalone);
+}
+
 /** The definition that a new version needs. */
 export interface DefinitionNeed {
   readonly name: string;
-  /** Whether it is there for one image without a family. */
-  readonly standalone: boolean;
+  /** What it is there for where that is no family: one image without a family, or one machine image. */
+  readonly standalone: Standalone | undefined;
   readonly facts: SourceFacts;
   readonly options: AzureImageOptions;
   readonly architecture: Architecture | undefined;
@@ -37,7 +45,7 @@ export async function ifThere<T>(find: () => Promise<T>): Promise<T | undefined>
 }
 
 /**
- * Makes the definition of a family, or of an image without one, where it is missing. What Azure would choose
+ * Makes the definition of a family, or of an image or machine image without one, where it is missing. What Azure would choose
  * differently from one version of its API to the next is said outright: the generation, and the security type.
  *
  * @throws ImgkitError with `ALREADY_EXISTS` if a family has the name of an image, or the other way round.
@@ -57,7 +65,7 @@ export async function ensureDefinition(
       id,
       {
         location: settings.location,
-        tags: toTags({}, standalone ? { standalone: 'true' } : {}),
+        tags: toTags({}, { standalone }),
         osType: wishes.osType ?? facts.osType ?? 'Linux',
         osState: wishes.osState ?? facts.osState ?? 'Generalized',
         hyperVGeneration: wishes.hyperVGeneration ?? facts.hyperVGeneration ?? 'V2',
@@ -84,13 +92,14 @@ export async function ensureDefinition(
 
 function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string): void {
   const { name, standalone, architecture, options, facts } = need;
-  if ((ownOf(standing).standalone !== undefined) !== standalone)
+  const is = ownOf(standing).standalone;
+  if (is !== standalone)
     throw new ImgkitError(
       'ALREADY_EXISTS',
-      standalone ? `"${name}" is the name of a family` : `"${name}" is the name of an image`,
+      `"${name}" is the name of ${is === undefined ? 'a family' : isForMachineImage(standing) ? 'a machine image' : 'an image'}`,
       {
         resource: id,
-        hint: 'In a gallery, an image without a family can’t be called as a family is.',
+        hint: 'In a gallery, families, images without one, and machine images can’t be called the same.',
       },
     );
   const wanted: readonly (readonly [string, string | undefined, string | undefined])[] = [
@@ -101,7 +110,7 @@ function checkDefinition(standing: WireObject, need: DefinitionNeed, id: string)
     ['purchase plan', nameOf(facts.plan), nameOf(planOf(standing, 'purchasePlan')) ?? 'none'],
   ];
   const wrong = wanted.find(
-    ([, wish, is]) => wish !== undefined && is !== undefined && wish !== is,
+    ([, wish, had]) => wish !== undefined && had !== undefined && wish !== had,
   );
   if (wrong !== undefined)
     throw new ImgkitError(

@@ -2,7 +2,7 @@ import type { CallOptions, Image } from '@imgkit/core';
 
 import { flag, object, objects, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
-import { ifThere } from './definitions.ts';
+import { ifThere, isForMachineImage } from './definitions.ts';
 import { idOf, ownOf, statusOf, toDeprecationOf, toImage } from './mapping.ts';
 import { definitionName } from './names.ts';
 import { sameRegion } from './regions.ts';
@@ -21,13 +21,15 @@ export async function* imagesInGallery(
 ): AsyncGenerator<Image, void, undefined> {
   const { provider, gallery: own } = context;
   for await (const definition of definitionsIn(context, gallery, family, options)) {
+    if (isForMachineImage(definition)) continue;
     const name = text(definition, 'name') ?? '';
     for await (const version of versionsOf(context, name, options, gallery))
       yield toImage(version, { provider, gallery: own, definition });
   }
 }
 
-async function* definitionsIn(
+/** The definitions of a gallery; the one of a name, where that is given. */
+export async function* definitionsIn(
   { client }: AzureContext,
   gallery: ResourceId,
   family?: string,

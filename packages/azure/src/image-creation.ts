@@ -21,14 +21,14 @@ import { discardSource, provideSource } from './provisional-source.ts';
 import { prepareSource } from './sources.ts';
 import { keyDigest } from './tags.ts';
 import { isGone } from './transfer/page-blob.ts';
-import { targetRegionNames, versionBody } from './version-body.ts';
+import { standaloneOf, targetRegionNames, versionBody, type HeldInTags } from './version-body.ts';
 import { compareNumbers, parseNumber, type VersionNumber } from './version-number.ts';
 import { awaitVersion, locateVersion, readImage, removeVersion, versionsOf } from './versions.ts';
 
 /** How often a creation begins anew when others change the same things meanwhile. */
 const mostAttempts = 8;
 
-/** What a token of `images.create` says beside the version: the image's name, and its maker. */
+/** What a token of a creation says beside the version: the image's name, and its maker. */
 const restSchema = z.strictObject({
   name: z.string(),
   key: z.string(),
@@ -37,6 +37,19 @@ const restSchema = z.strictObject({
   /** Whether a disk was made for it, and is to be removed when it stands. */
   disk: z.boolean().default(false),
 });
+
+/** What a version is made for. */
+interface VersionPurpose {
+  /** The call that makes it, and that goes on with its token. */
+  readonly call: 'images.create' | 'machineImages.create';
+  /** Of a machine image: what is kept of its machine. */
+  readonly machine?: HeldInTags | undefined;
+}
+
+/** A version that stands. */
+interface FinishedVersion {
+  readonly id: string;
+}
 
 /**
  * Makes an image once: the same key gives the same one, in every process, however the first try ended. Azure's PUT
@@ -47,32 +60,44 @@ export async function createImage(
   request: CreateImageRequest,
   control: OperationControl,
 ): Promise<Image> {
+  const { id } = await createVersion(context, request, { call: 'images.create' }, control);
+  return readImage(context, id);
+}
+
+/** Makes an image version once, for an image or for a machine image. */
+export async function createVersion(
+  context: AzureContext,
+  request: CreateImageRequest,
+  { call, machine }: VersionPurpose,
+  control: OperationControl,
+): Promise<FinishedVersion> {
   const options = checkRequest(request);
   const { name, family } = request;
   const key = keyDigest(request.idempotencyKey ?? randomUUID());
   // Looks at the request before anybody is asked.
-  const asked = versionBody(context, request, options, { key });
+  const asked = versionBody(context, request, options, { key, machine });
   await context.regions.require(targetRegionNames(asked), control);
   const source = await prepareSource(context, request.source, options, control);
   const { facts, file, disk } = source;
-  const made = { key, size: file?.diskSize, origin: disk?.image.ref.id };
+  const made = { key, size: file?.diskSize, origin: disk?.image.ref.id, machine };
   const body = versionBody(context, request, options, made);
-  const standalone = family === undefined;
+  const standalone = standaloneOf(family, machine);
   let taken: readonly VersionNumber[] = [];
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
     const place = await findPlace(context, request, options, key, taken, control);
-    const token = tokenOf('images.create', null, place.id, {
+    const token = tokenOf(call, null, place.id, {
       name,
       key,
       uploaded: file !== undefined,
       disk: disk !== undefined,
     });
     if (place.standing !== undefined) {
+      if (ownOf(place.standing).standalone !== standalone) throw alreadyThere(name, place.id);
       if (mustReplace(place, key, options)) {
         await removeVersion(context, place.id, control);
         continue;
       }
-      return finishImage(context, token, control);
+      return finishVersion(context, token, control);
     }
     const { architecture } = request;
     const need = { name: place.definition, standalone, facts, options, architecture };
@@ -80,7 +105,7 @@ export async function createImage(
       await ensureDefinition(context, need, control);
       const storageProfile = await provideSource(context, source, request, key, control);
       const operation = await context.client.put(place.id, { ...body, storageProfile }, control);
-      return await finishImage(context, { ...token, operation: operation ?? null }, control);
+      return await finishVersion(context, { ...token, operation: operation ?? null }, control);
     } catch (error) {
       if (mayBeginAnew(error)) {
         // It may be that the number is kept for what was deleted.
@@ -88,7 +113,7 @@ export async function createImage(
         continue;
       }
       if (ImgkitError.is(error, 'PENDING')) throw error;
-      if (standalone) await removeStandaloneDefinition(context, place.definition, {});
+      if (standalone !== undefined) await removeStandaloneDefinition(context, place.definition, {});
       await discardSource(context, source, request, key, error);
       throw error;
     }
@@ -108,20 +133,21 @@ export async function resumeImage(
   token: OperationToken,
   control: OperationControl,
 ): Promise<Image> {
-  return finishImage(context, token, control);
+  const { id } = await finishVersion(context, token, control);
+  return readImage(context, id);
 }
 
-/** Waits until the image stands, and makes sure that it is the one. What stands can't be cancelled any more. */
-async function finishImage(
+/** Waits until the version stands, and makes sure that it is the one. What stands can't be cancelled any more. */
+export async function finishVersion(
   context: AzureContext,
   token: OperationToken,
   control: OperationControl,
-): Promise<Image> {
+): Promise<FinishedVersion> {
   const version = await awaitVersion(context, token, control);
   const rest = restSchema.safeParse(token.rest).data;
   if (rest?.uploaded === true) await context.uploads?.finish(rest.name, rest.key);
   const [, definition = ''] = locateVersion(token.target).names;
-  if (rest === undefined) return readImage(context, token.target);
+  if (rest === undefined) return { id: token.target };
   const own = ownOf(version);
   if (rest.disk) await removeIntermediateDisk(context, rest.key);
   if (own.key !== rest.key) throw alreadyThere(rest.name, token.target);
@@ -129,10 +155,10 @@ async function finishImage(
     const first = await firstOf(context, definition, version, rest.name);
     if (first !== undefined) {
       await removeVersion(context, token.target, {});
-      return finishImage(context, { ...token, operation: null, target: first }, control);
+      return finishVersion(context, { ...token, operation: null, target: first }, control);
     }
   }
-  return readImage(context, token.target);
+  return { id: token.target };
 }
 
 /**

@@ -10,23 +10,17 @@ import type {
 } from '@imgkit/core';
 
 import { imagesIn } from './catalogue.ts';
-import { tokenOf, type AzureContext } from './context.ts';
+import type { AzureContext } from './context.ts';
 import { AzureDeletedImages } from './deleted-images.ts';
 import { AzureReplication } from './replication.ts';
 import { createImage, resumeImage } from './image-creation.ts';
 import { findImage } from './image-lookup.ts';
 import { ownOf } from './mapping.ts';
 import { definitionName, sameName } from './names.ts';
-import { formatId } from './resource-id.ts';
 import { sourceKinds } from './sources.ts';
 import { changedLabels, hasLabels, toTags } from './tags.ts';
-import {
-  changeVersion,
-  locateVersion,
-  readImage,
-  removeEmptied,
-  settledVersion,
-} from './versions.ts';
+import { deleteVersion, resumeDeletion } from './version-deletion.ts';
+import { changeVersion, readImage } from './versions.ts';
 
 /** The image versions of a Compute Gallery. */
 export class AzureImages implements Images {
@@ -51,10 +45,7 @@ export class AzureImages implements Images {
       if (operation !== null) await context.waitFor(control, { ...token, operation });
       return readImage(context, token.target);
     });
-    context.onResume('images.delete', async ({ operation, ...token }, control) => {
-      if (operation !== null) await context.waitFor(control, { ...token, operation });
-      await removeEmptied(context, token.target, {});
-    });
+    context.onResume('images.delete', (token, control) => resumeDeletion(context, token, control));
   }
 
   async get(id: string, options?: CallOptions): Promise<Image> {
@@ -95,16 +86,9 @@ export class AzureImages implements Images {
 
   delete(id: string, options?: CallOptions): Operation<void> {
     const context = this.#context;
-    return context.operation('images.delete', id, options, async (control) => {
-      const target = formatId(locateVersion(id));
-      // Azure refuses to delete what it is at work on.
-      if ((await settledVersion(context, target, control)) !== undefined) {
-        const operation = await context.client.delete(target, control);
-        if (operation !== undefined)
-          await context.waitFor(control, tokenOf('images.delete', operation, target));
-      }
-      await removeEmptied(context, target, {});
-    });
+    return context.operation('images.delete', id, options, (control) =>
+      deleteVersion(context, 'images.delete', id, control),
+    );
   }
 }
 

@@ -22,13 +22,10 @@ export {
   type AzureMarketplaceImage,
   type AzurePurchasePlan,
 } from './marketplace.ts';
-export {
-  isAzureMachineImages,
-  type AzureMachineImageCopy,
-  type AzureMachineImageOptions,
-  type AzureMachineImages,
-} from './machine-images.ts';
-export type { AzureMachineOptions } from './machines/machine-options.ts';
+export { isAzureMachineImages, type AzureMachineImages } from './machine-images.ts';
+export type { AzureMachineImageCopy } from './machine-images/point-copy.ts';
+export type { AzureMachineImageOptions } from './machine-images/machine-image-options.ts';
+export type { AzureMachineOptions, AzureRestoreOptions } from './machines/machine-options.ts';
 export { isAzureImageVersion, type AzureImageVersion } from './mapping.ts';
 export type {
   AzureCredentials,

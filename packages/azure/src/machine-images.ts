@@ -8,57 +8,45 @@ import {
   type MachineImages,
   type MachineImagesTraits,
   type Operation,
+  type OperationControl,
   type RestoreRequest,
 } from '@imgkit/core';
-import * as z from 'zod';
 
 import { objects, text, textMap } from './api/wire.ts';
 import { tokenOf, type AzureContext } from './context.ts';
 import { ifThere } from './definitions.ts';
-import { readOptions } from './image-request.ts';
-import { finishPoint, makePoint, short } from './machine-images/creation.ts';
-import { restoreMachine } from './machine-images/restore.ts';
+import {
+  fromVersion,
+  machineVersionsIn,
+  readMachineVersion,
+} from './machine-images/image-version.ts';
 import {
   collectionOf,
   collectionType,
-  locatePoint,
-  pointsIn,
-  readPoint,
-  toMachineImage,
-} from './machine-images/restore-point.ts';
+  locateMachineImage,
+} from './machine-images/machine-image-id.ts';
+import { readMachineImageOptions } from './machine-images/machine-image-options.ts';
+import { noteOf, writeNote } from './machine-images/machine-note.ts';
+import { copyPoint, type AzureMachineImageCopy } from './machine-images/point-copy.ts';
+import { finishPoint, makePoint } from './machine-images/point-creation.ts';
+import { restoreMachine } from './machine-images/restore.ts';
+import { pointsIn, readPoint, toMachineImage } from './machine-images/restore-point.ts';
+import { finishMachineVersion, makeMachineVersion } from './machine-images/version-creation.ts';
 import { ownOf } from './mapping.ts';
-import { subnetOf } from './machines/network.ts';
 import { checkName } from './names.ts';
 import { regionName } from './regions.ts';
-import { formatId, parseIdOf, sameId } from './resource-id.ts';
+import { formatId, parseIdOf, sameId, type ResourceId } from './resource-id.ts';
 import { hasLabels, metadataIn, toTags } from './tags.ts';
-
-/** What `providerOptions` of `machineImages.create` may hold at Azure. */
-export interface AzureMachineImageOptions {
-  /** The ids of disks of the machine that are left out. */
-  readonly excludeDisks?: readonly string[] | undefined;
-}
-
-const machineImageOptions = z.strictObject({
-  excludeDisks: z.array(z.string().startsWith('/subscriptions/')).readonly().optional(),
-});
-
-/** A copy of a machine image in another region. */
-export interface AzureMachineImageCopy {
-  readonly name: string;
-  /** The region: `westeurope`. */
-  readonly location: string;
-  /** Those of what is copied by default. */
-  readonly labels?: Labels | undefined;
-  /** Two copies with the same key give one. */
-  readonly idempotencyKey?: string | undefined;
-}
+import { deleteVersion, resumeDeletion } from './version-deletion.ts';
 
 /**
  * Restore points: all disks of a machine at the same moment, with its configuration. Each has a collection of its own,
- * since only collections have tags at Azure: it holds the labels, and what Azure doesn't keep of a machine, its subnet,
- * its ports and its metadata. With `consistency: 'application'` the guest of Windows flushes what its applications
- * have; that of Linux flushes its file systems.
+ * since only collections have tags at Azure: it holds the labels, and what Azure doesn't keep of a machine, its network,
+ * its zone, its identities and its metadata. With `consistency: 'application'` the guest of Windows flushes what its
+ * applications have; that of Linux flushes its file systems.
+ *
+ * Or, with `providerOptions: { as: 'imageVersion' }`, specialized image versions of the gallery, each in a definition of
+ * its own, of machines that have stopped. They are none of the images, and never the head of a family.
  */
 export class AzureMachineImages implements MachineImages {
   readonly traits: MachineImagesTraits = {
@@ -71,20 +59,28 @@ export class AzureMachineImages implements MachineImages {
   constructor(context: AzureContext) {
     this.#context = context;
     for (const call of ['machineImages.create', 'machineImages.copy'])
-      context.onResume(call, (token, control) => finishPoint(context, token, control));
+      context.onResume(call, (token, control) =>
+        isVersion(token.target)
+          ? finishMachineVersion(context, token, control)
+          : finishPoint(context, token, control),
+      );
     context.onResume('machineImages.delete', async ({ operation, ...token }, control) => {
-      if (operation !== null) await context.waitFor(control, { ...token, operation });
+      if (isVersion(token.target)) await resumeDeletion(context, { ...token, operation }, control);
+      else if (operation !== null) await context.waitFor(control, { ...token, operation });
     });
   }
 
   async get(id: string, options?: CallOptions): Promise<MachineImage> {
     const context = this.#context;
-    return context.call('machineImages.get', id, options, async () =>
-      toMachineImage(await readPoint(context, id, options), context),
-    );
+    return context.call('machineImages.get', id, options, async () => {
+      const place = locateMachineImage(id);
+      if (place.kind === 'restorePoint')
+        return toMachineImage(await readPoint(context, id, options), context);
+      return fromVersion(await readMachineVersion(context, formatId(place.id), options), context);
+    });
   }
 
-  /** Those of the provider's resource group, others' among them. */
+  /** The restore points of the provider's resource group, others' among them, then those of its gallery. */
   list(
     filter: {
       readonly name?: string | undefined;
@@ -96,18 +92,24 @@ export class AzureMachineImages implements MachineImages {
     const context = this.#context;
     const { client, settings } = context;
     const { name, instance, labels } = filter;
+    const wanted = (image: MachineImage): boolean =>
+      (name === undefined || image.name === name) &&
+      (instance === undefined || sameId(instance, image.instance)) &&
+      hasLabels(image.labels, labels);
     return context.listing('machineImages.list', undefined, options, async function* shown() {
       for await (const page of client.pages(collectionType, settings, options))
         for (const { id } of page) {
-          const wanted = { ...options, expand: 'restorePoints' };
-          const collection = await ifThere(() => client.get(String(id), wanted));
+          const asked = { ...options, expand: 'restorePoints' };
+          const collection = await ifThere(() => client.get(String(id), asked));
           for (const point of collection === undefined ? [] : pointsIn(collection)) {
             const image = toMachineImage({ point, collection: collection ?? {} }, context);
-            const named = name === undefined || image.name === name;
-            const of = instance === undefined || sameId(instance, image.instance);
-            if (named && of && hasLabels(image.labels, labels)) yield image;
+            if (wanted(image)) yield image;
           }
         }
+      for await (const version of machineVersionsIn(context, name, options)) {
+        const image = fromVersion(version, context);
+        if (wanted(image)) yield image;
+      }
     });
   }
 
@@ -120,18 +122,17 @@ export class AzureMachineImages implements MachineImages {
         throw new ImgkitError('UNSUPPORTED', `there is no consistency "${String(consistency)}"`, {
           hint: 'Use "crash" or "application".',
         });
-      const wishes: AzureMachineImageOptions = readOptions(
-        machineImageOptions,
-        request.providerOptions ?? {},
-        'machine images',
-      );
+      const wishes = readMachineImageOptions(request.providerOptions);
       const found = parseIdOf('Microsoft.Compute/virtualMachines', instance);
       if (found === undefined)
         throw new ImgkitError('NOT_FOUND', `"${instance}" is not the id of an instance`, {
           resource: instance,
         });
       const machine = await context.client.get(formatId(found), control);
-      const subnet = await subnetOf(context, machine, control);
+      if (wishes.as === 'imageVersion')
+        return makeMachineVersion(context, machine, request, wishes, control);
+      const note = writeNote(await noteOf(context, machine, control));
+      const metadata = metadataIn(textMap(machine, 'tags'));
       const excludeDisks = wishes.excludeDisks?.map((id) => ({ id }));
       return makePoint(
         context,
@@ -141,18 +142,7 @@ export class AzureMachineImages implements MachineImages {
           idempotencyKey,
           location: regionName(text(machine, 'location') ?? context.settings.location),
           source: formatId(found),
-          tags: (key) =>
-            toTags(
-              labels,
-              {
-                key,
-                description,
-                origin: short(formatId(found)),
-                ports: ownOf(machine).ports,
-                subnet: short(subnet),
-              },
-              metadataIn(textMap(machine, 'tags')),
-            ),
+          tags: (key) => toTags(labels, { key, description }, metadata, note),
           body: {
             consistencyMode: consistency === 'crash' ? 'CrashConsistent' : 'ApplicationConsistent',
             ...(excludeDisks === undefined ? {} : { excludeDisks }),
@@ -163,23 +153,28 @@ export class AzureMachineImages implements MachineImages {
     });
   }
 
-  /** Deletes a machine image, and the collection that was made for it; others' collections stay. */
+  /** Deletes a machine image, and the collection or definition that was made for it; others' stay. */
   delete(id: string, options?: CallOptions): Operation<void> {
     const context = this.#context;
-    const { client } = context;
     return context.operation('machineImages.delete', id, options, async (control) => {
-      const place = locatePoint(id);
-      const wanted = { ...control, expand: 'restorePoints' };
-      const collection = await ifThere(() => client.get(collectionOf(place), wanted));
-      if (collection === undefined) return;
-      const points = objects(collection, 'restorePoints');
-      const others = points.some((point) => !sameId(text(point, 'id') ?? '', formatId(place)));
-      const whole = ownOf(collection).key !== undefined && !others;
-      const target = whole ? collectionOf(place) : formatId(place);
-      const operation = await client.delete(target, control);
-      if (operation !== undefined)
-        await context.waitFor(control, tokenOf('machineImages.delete', operation, target));
+      const place = locateMachineImage(id);
+      if (place.kind === 'restorePoint') await this.#deletePoint(place.id, control);
+      else await deleteVersion(context, 'machineImages.delete', formatId(place.id), control);
     });
+  }
+
+  async #deletePoint(place: ResourceId, control: OperationControl): Promise<void> {
+    const { client } = this.#context;
+    const wanted = { ...control, expand: 'restorePoints' };
+    const collection = await ifThere(() => client.get(collectionOf(place), wanted));
+    if (collection === undefined) return;
+    const points = objects(collection, 'restorePoints');
+    const others = points.some((point) => !sameId(text(point, 'id') ?? '', formatId(place)));
+    const whole = ownOf(collection).key !== undefined && !others;
+    const target = whole ? collectionOf(place) : formatId(place);
+    const operation = await client.delete(target, control);
+    if (operation !== undefined)
+      await this.#context.waitFor(control, tokenOf('machineImages.delete', operation, target));
   }
 
   restore(request: RestoreRequest, options?: CallOptions): Operation<Instance> {
@@ -190,42 +185,20 @@ export class AzureMachineImages implements MachineImages {
   }
 
   /**
-   * Copies a machine image into another region, where machines can be restored of it then.
+   * Copies a restore point into another region, where machines can be restored of it then.
    *
-   * @throws {@link ImgkitError} with `NOT_FOUND`, `ALREADY_EXISTS`, or `INVALID_ARGUMENT` for its own region.
+   * @throws {@link ImgkitError} with `NOT_FOUND`, `ALREADY_EXISTS`, `INVALID_ARGUMENT` for its own region, or
+   *   `UNSUPPORTED` for an image version, which is replicated instead.
    */
-  copy(
-    id: string,
-    { name, location, labels, idempotencyKey }: AzureMachineImageCopy,
-    options?: CallOptions,
-  ): Operation<MachineImage> {
-    const context = this.#context;
-    return context.operation('machineImages.copy', id, options, async (control) => {
-      checkName('a machine image', name);
-      await context.regions.require([location], control);
-      const { point, collection } = await readPoint(context, id, control);
-      const own = ownOf(collection);
-      const image = toMachineImage({ point, collection }, context);
-      return makePoint(
-        context,
-        {
-          call: 'machineImages.copy',
-          name,
-          idempotencyKey,
-          location: regionName(location),
-          source: collectionOf(locatePoint(id)),
-          tags: (key) =>
-            toTags(
-              labels ?? image.labels,
-              { key, origin: short(image.instance), ports: own.ports },
-              metadataIn(textMap(collection, 'tags')),
-            ),
-          body: { sourceRestorePoint: { id: image.id } },
-        },
-        control,
-      );
-    });
+  copy(id: string, copy: AzureMachineImageCopy, options?: CallOptions): Operation<MachineImage> {
+    return this.#context.operation('machineImages.copy', id, options, (control) =>
+      copyPoint(this.#context, id, copy, control),
+    );
   }
+}
+
+function isVersion(id: string): boolean {
+  return locateMachineImage(id).kind === 'imageVersion';
 }
 
 /**

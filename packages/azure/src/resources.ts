@@ -188,7 +188,8 @@ export function resumeResource<T extends Shown>(
   });
 }
 
-function taken(what: string, id: string): ImgkitError {
+/** The error of a name that something else has. */
+export function taken(what: string, id: string): ImgkitError {
   return new ImgkitError(
     'ALREADY_EXISTS',
     `the ${what} ${id} exists already, and was not made by this call`,

@@ -8,7 +8,7 @@ export const ownTags = {
   key: 'imgkit-key',
   /** The name of an image. */
   name: 'imgkit-name',
-  /** Set on images without a family, and on the definitions that hold one. */
+  /** Set on images without a family, and on the definitions that hold one: `true`, or `machine-image`. */
   standalone: 'imgkit-standalone',
   /** The version of an image as its maker wrote it. */
   version: 'imgkit-version',
@@ -30,8 +30,6 @@ export const ownTags = {
   description: 'imgkit-description',
   /** The ports of a machine that were asked for. */
   ports: 'imgkit-ports',
-  /** Of a machine image: the subnet of its machine. */
-  subnet: 'imgkit-subnet',
   /** Of a fleet: what its machines were of before, which a rollback goes to. */
   before: 'imgkit-before',
   /** Of a fleet: the rollout that imgkit carries out on it. */
@@ -42,6 +40,8 @@ export const ownTags = {
 
 /** Before the keys of what a machine's guest may read: it sees the tags in its instance metadata. */
 const metadataPrefix = 'imgkit-metadata-';
+/** Before the numbers of the pieces of what is kept of a machine: see {@link toTags}. */
+const machinePrefix = 'imgkit-machine-';
 
 /** The adapter's own tags of a resource, by what they say. */
 export type OwnTags = Partial<Record<keyof typeof ownTags, string | undefined>>;
@@ -56,12 +56,15 @@ const reserved = /^(?:microsoft|azure|windows)/i;
 /**
  * The tags of a resource.
  *
+ * @param metadata - What a machine's guest may read.
+ * @param machine - What is kept of a machine, in one text: in as many tags as it needs.
  * @throws ImgkitError with `INVALID_ARGUMENT` for a label that Azure doesn't take, or too many.
  */
 export function toTags(
   labels: Labels = {},
   own: OwnTags = {},
   metadata: Labels = {},
+  machine = '',
 ): Record<string, string> {
   const tags: Record<string, string> = {};
   const seen = new Map<string, string>();
@@ -90,6 +93,11 @@ export function toTags(
     checkLabel(key, value, 'metadata');
     tags[`${metadataPrefix}${key}`] = value;
   }
+  for (let piece = 0; piece * longestValue < machine.length; piece += 1)
+    tags[`${machinePrefix}${piece}`] = machine.slice(
+      piece * longestValue,
+      (piece + 1) * longestValue,
+    );
   const count = Object.keys(tags).length;
   if (count > mostTags)
     throw invalid(
@@ -133,8 +141,19 @@ export function metadataIn(tags: Readonly<Record<string, string>>): Record<strin
   );
 }
 
+/** What is kept of a machine, as it was given; empty where nothing is. */
+export function machineIn(tags: Readonly<Record<string, string>>): string {
+  return Object.entries(tags)
+    .filter(([key]) => key.toLowerCase().startsWith(machinePrefix))
+    .map(([key, value]) => [Number(key.slice(machinePrefix.length)), value] as const)
+    .toSorted(([a], [b]) => a - b)
+    .map(([, value]) => value)
+    .join('');
+}
+
 function isOwn(key: string): boolean {
-  return ownNames.has(key.toLowerCase()) || key.toLowerCase().startsWith(metadataPrefix);
+  const name = key.toLowerCase();
+  return ownNames.has(name) || name.startsWith(metadataPrefix) || name.startsWith(machinePrefix);
 }
 
 /** The adapter's own tags, in whatever case Azure gives their names. */

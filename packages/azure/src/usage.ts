@@ -9,6 +9,7 @@ import {
 
 import { flag, object, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
+import { isForMachineImage } from './definitions.ts';
 import { bootsFrom, imageIdOf, isLatest } from './fleets/fleet-image.ts';
 import { modelOf } from './fleets/fleet-note.ts';
 import { readMembers } from './fleets/fleet-view.ts';
@@ -20,19 +21,16 @@ import {
   formatId,
   ownSpelling,
   parseResourceId,
-  sameId,
   type ResourceType,
 } from './resource-id.ts';
+import {
+  machineVersionUser,
+  managedImageUsers,
+  restorePointUsers,
+  type AskedImage,
+  type Lister,
+} from './usage/captures.ts';
 import { compareNumbers, parseNumber } from './version-number.ts';
-
-/** The image that is asked about. */
-interface AskedImage {
-  readonly id: string;
-  /** Its definition, when it is a version of a gallery. */
-  readonly definition: string | undefined;
-  /** Whether it is the one that machines of the latest version get. */
-  readonly latest: boolean;
-}
 
 /** What one question gave. */
 interface Answer {
@@ -55,16 +53,22 @@ export class AzureUsage implements Usage {
     return this.#context.call('usage.of', id, options, async () => {
       const image = await this.#read(id, options);
       const machines: string[] = [];
+      const disks: string[] = [];
       const first = await Promise.all([
         this.#ask('virtual machines', options, (list) => this.#machines(image, list, machines)),
-        this.#ask('disks', options, (list) => this.#disks(image, list)),
+        this.#ask('disks', options, (list) => this.#disks(image, list, disks)),
         this.#ask('scale sets', options, (list) => this.#fleets(image, list, options)),
         this.#ask('image versions', options, (list) => this.#children(image, list, options)),
       ]);
-      const last = await this.#ask('restore points', options, (list) =>
-        this.#restorePoints(machines, list, options),
-      );
-      const answers = [...first, last];
+      const last = await Promise.all([
+        this.#ask('restore points', options, (list) =>
+          restorePointUsers(this.#context, { image, machines, list }, options),
+        ),
+        this.#ask('managed images', options, (list) =>
+          managedImageUsers(this.#context, { machines, disks, list }),
+        ),
+      ]);
+      const answers = [...first, ...last];
       const unanswered = answers.flatMap((answer) => answer.unanswered);
       const users = answers.flatMap((answer) => answer.users);
       // A machine that is found by its disk, too, is one user.
@@ -139,7 +143,8 @@ export class AzureUsage implements Usage {
     }
   }
 
-  async *#disks(image: AskedImage, list: Lister): AsyncGenerator<ImageUser> {
+  /** Adds the disks that it names to `found`. */
+  async *#disks(image: AskedImage, list: Lister, found: string[]): AsyncGenerator<ImageUser> {
     for await (const disk of list('Microsoft.Compute/disks')) {
       const made = object(disk, 'creationData');
       const source =
@@ -147,7 +152,9 @@ export class AzureUsage implements Usage {
         text(object(made, 'imageReference'), 'id');
       if (source === undefined || !sameImageId(source, image.id)) continue;
       const name = text(disk, 'name');
-      yield { kind: 'disk', id: this.#idOf(disk), reason: `disk "${name}" was made of it` };
+      const id = this.#idOf(disk);
+      found.push(id);
+      yield { kind: 'disk', id, reason: `disk "${name}" was made of it` };
     }
   }
 
@@ -198,6 +205,7 @@ export class AzureUsage implements Usage {
   }
 
   #childOf(version: WireObject, image: AskedImage): readonly ImageUser[] {
+    if (isForMachineImage(version)) return machineVersionUser(this.#context, version, image);
     const source = object(object(version, 'storageProfile'), 'source');
     const id = text(source, 'id') ?? text(source, 'communityGalleryImageId');
     if (id === undefined || !sameImageId(id, image.id)) return [];
@@ -205,30 +213,6 @@ export class AzureUsage implements Usage {
     const [, definition, number] = parseResourceId(child)?.names ?? [];
     const reason = `image version ${number} of "${definition}" was made of it`;
     return [{ kind: 'image', id: child, reason }];
-  }
-
-  /** Restore points hold all that their machines had; that they need the image no more is for their owner to say. */
-  async *#restorePoints(
-    machines: readonly string[],
-    list: Lister,
-    options: CallOptions | undefined,
-  ): AsyncGenerator<ImageUser> {
-    const { client } = this.#context;
-    for await (const collection of list('Microsoft.Compute/restorePointCollections')) {
-      const source = text(object(collection, 'source'), 'id') ?? '';
-      if (!machines.some((id) => sameId(id, source))) continue;
-      const whole = await client.get(this.#idOf(collection), {
-        ...options,
-        expand: 'restorePoints',
-      });
-      const points = whole['restorePoints'];
-      for (const point of Array.isArray(points) ? points : [])
-        yield {
-          kind: 'machine-image',
-          id: this.#idOf(point),
-          reason: `restore point "${text(point, 'name')}" is of a machine that boots from it`,
-        };
-    }
   }
 
   /** Whether a reference stands for the image: by the id of the version, or by its definition and the version it got. */
@@ -245,5 +229,3 @@ export class AzureUsage implements Usage {
     return ownSpelling(text(native, 'id') ?? '', this.#context.gallery);
   }
 }
-
-type Lister = (type: ResourceType) => AsyncIterable<WireObject>;

@@ -1,18 +1,35 @@
-import type { CreateImageRequest, Deprecation } from '@imgkit/core';
+import type { CreateImageRequest, Deprecation, Labels } from '@imgkit/core';
 
 import { object, objects, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
+import type { Standalone } from './definitions.ts';
 import { invalid, type AzureImageOptions } from './image-request.ts';
 import { deprecationTags } from './mapping.ts';
 import { plainRegions, wireRegion } from './target-regions.ts';
 import { toTags } from './tags.ts';
+
+/** What is kept of a machine in the tags of its machine image. */
+export interface HeldInTags {
+  readonly note: string;
+  readonly metadata: Labels;
+}
+
+/** What a version is that is in no family. */
+export function standaloneOf(
+  family: string | undefined,
+  machine: HeldInTags | undefined,
+): Standalone | undefined {
+  if (machine !== undefined) return 'machine-image';
+  return family === undefined ? 'true' : undefined;
+}
 
 /**
  * What a new version is, but what it is made of. Everything that newer versions of Azure's API decide differently
  * is said outright.
  *
  * @param made - `key`: the digest of the key it is made with. `size`: the size of its disk in bytes, where that is
- *   known. `origin`: the image it is made of, where Azure doesn't keep that.
+ *   known. `origin`: the image it is made of, where Azure doesn't keep that. `machine`: of a machine image, what is kept of
+ *   the machine.
  */
 export function versionBody(
   context: AzureContext,
@@ -22,10 +39,12 @@ export function versionBody(
     key,
     size,
     origin,
+    machine,
   }: {
     readonly key: string;
     readonly size?: number | undefined;
     readonly origin?: string | undefined;
+    readonly machine?: HeldInTags | undefined;
   },
 ): WireObject {
   const { name, family, version, staged, description, labels, deprecation } = request;
@@ -35,19 +54,20 @@ export function versionBody(
     storageAccountType = 'Standard_LRS',
     replicationMode = 'Full',
   } = options;
-  const tags = toTags(labels, {
+  const own = {
     name,
     key,
     origin,
     version,
     description,
     size: size === undefined ? undefined : String(size),
-    standalone: family === undefined ? 'true' : undefined,
+    standalone: standaloneOf(family, machine),
     published: published ? context.now() : undefined,
     ...(deprecation === undefined
       ? {}
       : deprecationTags(deprecation, context.provider, context.gallery)),
-  });
+  };
+  const tags = toTags(labels, own, machine?.metadata, machine?.note);
   return {
     location: context.settings.location,
     tags,

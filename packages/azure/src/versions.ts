@@ -4,6 +4,7 @@ import { object, objects, number, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
 import { definitionId, ended, ifThere, removeStandaloneDefinition } from './definitions.ts';
 import { noImage, parseImageId } from './image-id.ts';
+import { refuseMachineImage } from './machine-images/machine-image-id.ts';
 import { isBusy, statusOf, toImage } from './mapping.ts';
 import type { OperationToken } from './operation-token.ts';
 import { definitionOf, formatId, parseIdOf, type ResourceId } from './resource-id.ts';
@@ -195,6 +196,7 @@ export async function changeVersion(
   for (let attempt = 1; ; attempt += 1) {
     const image = await readImage(context, target, options);
     const version = isWire(image.native);
+    refuseMachineImage(version, target);
     const wanted = change(version, image);
     if (wanted === undefined) return image;
     try {

@@ -108,6 +108,40 @@ describe('the usage of an image', () => {
     expect(theirs).not.toContain(`fleet ${empty.id}`);
   });
 
+  it('of a managed image names machines, scale sets and versions, whatever form their ids have', async () => {
+    const { instances, fleets } = provider;
+    const base = at(group, 'images/base');
+    const shouted = base.replace('/resourceGroups/Images/', '/resourceGroups/IMAGES/');
+    const boot = { kind: 'image', image: { provider: 'azure', id: shouted } } as const;
+    const machine = await instances?.launch({ name: 'vm', boot });
+    const fleet = await fleets?.create({ name: 'fleet', size: 1, template: { boot } });
+    const [member] = fleet?.instances ?? [];
+    const theirs = at(elsewhere, 'virtualMachines/theirs');
+    seed(theirs, reference({ id: base.toLowerCase() }));
+    const users = await usersOf(base);
+    expect(users).toContain(`disk ${at(group, 'disks/vm-os')}`);
+    expect(users.filter((user) => !user.startsWith('disk '))).toEqual(
+      [
+        `fleet ${fleet?.id}`,
+        `image ${one.ref.id}`,
+        `instance ${machine?.id}`,
+        `instance ${member}`,
+        `instance ${theirs}`,
+      ].toSorted(),
+    );
+    // And a managed image that was made of a machine, or of a disk, uses what these are of.
+    const mine = await instances?.launch({ name: 'mine', boot: { kind: 'image', image: one.ref } });
+    seed(at(elsewhere, 'images/of-machine'), { sourceVirtualMachine: { id: mine?.id ?? '' } });
+    const managedDisk = { id: mine?.disks[0]?.id.toUpperCase() ?? '' };
+    seed(at(elsewhere, 'images/of-disk'), { storageProfile: { osDisk: { managedDisk } } });
+    expect(await usersOf(one.ref.id)).toEqual(
+      expect.arrayContaining([
+        `image ${at(elsewhere, 'images/of-machine')}`,
+        `image ${at(elsewhere, 'images/of-disk')}`,
+      ]),
+    );
+  });
+
   it('is incomplete where the subscription may not be asked, and says so', async () => {
     await using small = await startAzure({
       roles: [{ principal: 'baker', role: 'acdd72a7-3385-48ef-bd42-f606fba81ae7', scope: group }],

@@ -1,4 +1,4 @@
-import { ImgkitError, type CallOptions, type MachineImage } from '@imgkit/core';
+import type { CallOptions, MachineImage } from '@imgkit/core';
 
 import {
   instant,
@@ -12,31 +12,12 @@ import {
 } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ownOf, statusOf } from '../mapping.ts';
-import { formatId, ownSpelling, parseIdOf, type ResourceId } from '../resource-id.ts';
+import { formatId, ownSpelling, parseIdOf } from '../resource-id.ts';
 import { fromTags } from '../tags.ts';
+import { collectionOf, noMachineImage, pointType } from './machine-image-id.ts';
+import { readNote } from './machine-note.ts';
 
-export const collectionType = 'Microsoft.Compute/restorePointCollections';
-export const pointType = `${collectionType}/restorePoints` as const;
 const gib = 2 ** 30;
-
-/**
- * Where a restore point is.
- *
- * @throws {@link ImgkitError} with `NOT_FOUND` if the id is none of one.
- */
-export function locatePoint(id: string): ResourceId {
-  const found = parseIdOf(pointType, id);
-  if (found !== undefined) return found;
-  throw new ImgkitError('NOT_FOUND', `"${id}" is not the id of a machine image`, {
-    resource: id,
-    hint: 'Ids look like /subscriptions/…/restorePointCollections/web/restorePoints/web.',
-  });
-}
-
-/** The id of the collection that a restore point is in. */
-export function collectionOf(point: ResourceId): string {
-  return formatId({ ...point, type: collectionType, names: point.names.slice(0, 1) });
-}
 
 /** A restore point with its collection, which has the tags and the region. */
 export interface ReadPoint {
@@ -50,7 +31,8 @@ export async function readPoint(
   id: string,
   options?: CallOptions,
 ): Promise<ReadPoint> {
-  const place = locatePoint(id);
+  const place = parseIdOf(pointType, id);
+  if (place === undefined) throw noMachineImage(id);
   const [point, collection] = await Promise.all([
     client.get(formatId(place), options),
     client.get(collectionOf(place), options),
@@ -58,9 +40,9 @@ export async function readPoint(
   return { point, collection };
 }
 
-/** The disks that a restore point holds, the boot disk first. */
-export function heldDisks(point: WireObject): readonly WireObject[] {
-  const storage = object(object(point, 'sourceMetadata'), 'storageProfile');
+/** The disks in the configuration of a machine that is held, the boot disk first. */
+export function heldDisks(held: WireObject | undefined): readonly WireObject[] {
+  const storage = object(held, 'storageProfile');
   const osDisk = object(storage, 'osDisk');
   return [...(osDisk === undefined ? [] : [osDisk]), ...objects(storage, 'dataDisks')];
 }
@@ -70,8 +52,9 @@ export function toMachineImage(
   { point, collection }: ReadPoint,
   { gallery }: AzureContext,
 ): MachineImage {
-  const boot = object(object(object(point, 'sourceMetadata'), 'storageProfile'), 'osDisk');
-  const source = ownOf(collection).origin ?? text(object(collection, 'source'), 'id') ?? '';
+  const held = object(point, 'sourceMetadata');
+  const boot = object(object(held, 'storageProfile'), 'osDisk');
+  const source = readNote(collection)?.instance ?? text(object(collection, 'source'), 'id') ?? '';
   return {
     id: ownSpelling(text(point, 'id') ?? '', gallery),
     name: text(point, 'name') ?? '',
@@ -79,11 +62,11 @@ export function toMachineImage(
     instance: ownSpelling(source, gallery),
     createdAt: instant(point, 'timeCreated') ?? new Date(0).toISOString(),
     labels: fromTags(textMap(collection, 'tags')),
-    disks: heldDisks(point).map((disk) => ({
+    disks: heldDisks(held).map((disk) => ({
       boot: disk === boot,
       sizeBytes: (number(disk, 'diskSizeGB') ?? 0) * gib,
     })),
-    machineType: text(object(object(point, 'sourceMetadata'), 'hardwareProfile'), 'vmSize') ?? '',
+    machineType: text(object(held, 'hardwareProfile'), 'vmSize') ?? '',
     native: point,
   };
 }

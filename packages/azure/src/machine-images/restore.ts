@@ -2,101 +2,69 @@ import { randomUUID } from 'node:crypto';
 
 import {
   ImgkitError,
+  type CallOptions,
   type Instance,
   type OperationControl,
   type RestoreRequest,
 } from '@imgkit/core';
 
-import { number, object, text, textMap, type WireObject } from '../api/wire.ts';
+import { object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ended, ifThere } from '../definitions.ts';
+import { invalid } from '../invalid.ts';
 import { toUserData } from '../machines/guest-data.ts';
 import { instanceKind } from '../machines/instance-kind.ts';
-import { interfaceOf, priceOf } from '../machines/launch.ts';
-import { readMachineOptions } from '../machines/machine-options.ts';
-import { subnetFor } from '../machines/network.ts';
+import { checkedPort, interfaceOf } from '../machines/launch.ts';
+import { readRestoreOptions, type AzureRestoreOptions } from '../machines/machine-options.ts';
+import { requireSubnet, subnetFor } from '../machines/network.ts';
+import { placeOf, priceOf } from '../machines/placement.ts';
 import { sizeName } from '../machines/sizes.ts';
 import { ownOf, statusOf } from '../mapping.ts';
 import { checkName } from '../names.ts';
-import { makeResource, type ResourceKind } from '../resources.ts';
+import { makeResource, taken } from '../resources.ts';
 import { fromTags, keyDigest, metadataIn } from '../tags.ts';
-import { heldDisks, readPoint } from './restore-point.ts';
-
-const diskType = 'Microsoft.Compute/disks';
+import { readHeldMachine, type HeldMachine } from './held-machine.ts';
+import { locateMachineImage } from './machine-image-id.ts';
+import { optionsIn } from './machine-note.ts';
+import { ownDisks, restoreDisks } from './restored-disks.ts';
 
 /**
- * Makes a machine of a restore point: disks of what it holds of each, then the machine of its configuration; what the
- * request says goes before it. What was made goes again when the machine can't be made.
+ * Makes a machine of a machine image: its disks, then the machine of the configuration that is held; what the request
+ * says goes before it. What was made goes again when the machine can't be made.
  */
 export async function restoreMachine(
   context: AzureContext,
   request: RestoreRequest,
   control: OperationControl,
 ): Promise<Instance> {
-  const { name, labels: wanted, metadata: told } = request;
+  const { name, machineImage } = request;
   checkName('an instance', name);
   refuse(request);
-  const options = readMachineOptions(request.providerOptions);
-  const { point, collection } = await readPoint(context, request.machineImage, control);
-  if (statusOf(point) !== 'READY')
-    throw new ImgkitError('FAILED_PRECONDITION', `${request.machineImage} isn't ready`, {
-      resource: request.machineImage,
-      hint: 'Wait for it.',
-    });
-  const held = object(point, 'sourceMetadata') ?? {};
-  const boot = object(object(held, 'storageProfile'), 'osDisk');
-  if (boot === undefined)
-    throw new ImgkitError('UNSUPPORTED', `${request.machineImage} has no boot disk`, {
+  const wishes = readRestoreOptions(request.providerOptions);
+  const machine = await readHeldMachine(context, machineImage, wishes.location, control);
+  const { held, note, tags, location, elsewhere } = machine;
+  if (object(object(held, 'storageProfile'), 'osDisk') === undefined)
+    throw new ImgkitError('UNSUPPORTED', `${machineImage} has no boot disk`, {
       hint: 'It was excluded when the machine image was taken: make single disks of it.',
     });
-  const tags = textMap(collection, 'tags');
-  const location = text(collection, 'location') ?? context.settings.location;
+  const options: AzureRestoreOptions = { ...optionsIn(note, elsewhere), ...said(wishes) };
   const idempotencyKey = request.idempotencyKey ?? randomUUID();
-  const labels = wanted ?? fromTags(tags);
-  const metadata = told ?? metadataIn(tags);
-  const ports = request.ports ?? ownOf(collection).ports?.split(' ').map(Number) ?? [];
-  const need = { architecture: undefined, generation: undefined, ephemeralDisk: false };
-  const vmSize =
-    request.machineType === undefined
-      ? (text(object(held, 'hardwareProfile'), 'vmSize') ?? '')
-      : await sizeName(context, request.machineType, need, control);
-  const subnet = await subnetFor(
-    context,
-    options.subnet ?? ownOf(collection).subnet,
-    ports,
-    control,
-  );
-  const disks = heldDisks(point);
-  const names = disks.map((disk) => (disk === boot ? `${name}-os` : `${name}-data-${lunOf(disk)}`));
-  const sku = options.diskSku;
-  const make = async (disk: WireObject, index: number): Promise<string> => {
-    const usual = text(object(disk, 'managedDisk'), 'storageAccountType') ?? 'StandardSSD_LRS';
-    const source = text(object(disk, 'diskRestorePoint'), 'id');
-    const body = {
-      location,
-      sku: { name: sku ?? usual },
-      ...(options.zone === undefined ? {} : { zones: [options.zone] }),
-      creationData: { createOption: 'Restore', sourceResourceId: source },
-    };
-    const own = names[index] ?? name;
-    await makeResource(
-      context,
-      diskKind(own),
-      { name: own, labels, idempotencyKey, body },
-      control,
-    );
-    return context.id(diskType, own);
-  };
+  const labels = request.labels ?? fromTags(tags);
+  const metadata = request.metadata ?? metadataIn(tags);
+  const ports = (request.ports ?? note?.ports ?? []).map(checkedPort);
+  const userData = toUserData(request) ?? text(held, 'userData');
+  const hardwareProfile = await hardwareFor(context, request, machine, control);
+  if (options.subnet !== undefined) await requireSubnet(context, options.subnet, location, control);
+  const subnet = await subnetFor(context, options.subnet, ports, control, location);
+  const ownIdentity = note?.ownIdentity === true && wishes.identities === undefined;
+  const owner = { name, labels, idempotencyKey };
+  await clearWay(context, name, keyDigest(idempotencyKey), control);
   try {
-    const ids = await Promise.all(disks.map(make));
-    const attached = disks.map((disk, index) => attach(disk, ids[index] ?? '', disk === boot));
-    const [osDisk, ...dataDisks] = attached;
-    const userData = toUserData(request) ?? text(held, 'userData');
     const body = {
       location,
-      ...(options.zone === undefined ? {} : { zones: [options.zone] }),
-      hardwareProfile: { vmSize },
-      storageProfile: { osDisk, dataDisks },
+      ...placeOf(options, undefined, ownIdentity),
+      hardwareProfile,
+      storageProfile: await restoreDisks(context, machine, owner, options, control),
       ...(userData === undefined ? {} : { userData }),
       networkProfile: {
         networkApiVersion: '2022-11-01',
@@ -108,38 +76,54 @@ export async function restoreMachine(
       ...priceOf(options),
     };
     const own = { ports: [...new Set([22, ...ports])].join(' ') };
-    const creation = { name, labels, idempotencyKey, own, metadata, body };
+    const creation = { ...owner, own, metadata, body };
     return await makeResource(context, instanceKind(context), creation, control);
   } catch (error) {
-    const stays = ImgkitError.is(error, 'PENDING') || ImgkitError.is(error, 'ALREADY_EXISTS');
-    if (!stays) await undo(context, name, names, keyDigest(idempotencyKey));
+    const goesOn = ImgkitError.is(error, 'PENDING');
+    const disks = ownDisks(context, machine, name);
+    if (!goesOn) await undo(context, name, disks, keyDigest(idempotencyKey));
     throw error;
   }
 }
 
-function lunOf(disk: WireObject): number {
-  return number(disk, 'lun') ?? 0;
+/**
+ * Refuses a name that another machine has, before any disk is made, and removes what failed with the same key: its disks
+ * would go with it later.
+ */
+async function clearWay(
+  context: AzureContext,
+  name: string,
+  key: string,
+  options: CallOptions,
+): Promise<void> {
+  const id = context.id('Microsoft.Compute/virtualMachines', name);
+  const standing = await ifThere(() => context.client.get(id, options));
+  if (standing === undefined) return;
+  if (ownOf(standing).key !== key) throw taken('instance', id);
+  if (statusOf(standing) !== 'FAILED') return;
+  await ended(context, await context.client.delete(id, options), options);
 }
 
-function attach(disk: WireObject, id: string, boot: boolean): WireObject {
-  const caching = text(disk, 'caching');
-  return {
-    createOption: 'Attach',
-    managedDisk: { id },
-    ...(boot ? { osType: text(disk, 'osType') ?? 'Linux' } : { lun: lunOf(disk) }),
-    ...(caching === undefined ? {} : { caching }),
-    deleteOption: 'Delete',
-  };
+/** What was said of the options, so that what was left out doesn't hide what is held. */
+function said(options: AzureRestoreOptions): AzureRestoreOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+async function hardwareFor(
+  context: AzureContext,
+  { machineType }: RestoreRequest,
+  { held, location }: HeldMachine,
+  options: CallOptions,
+): Promise<WireObject> {
+  if (machineType === undefined) return object(held, 'hardwareProfile') ?? {};
+  const architecture = text(held, 'architecture');
+  const generation = text(held, 'hyperVGeneration');
+  const need = { architecture, generation, ephemeralDisk: false, location };
+  return { vmSize: await sizeName(context, machineType, need, options) };
 }
 
 function kept(held: WireObject, field: string): WireObject {
   return held[field] === undefined ? {} : { [field]: held[field] };
-}
-
-function diskKind(
-  name: string,
-): ResourceKind<{ readonly name: string; readonly labels: object & Record<string, string> }> {
-  return { what: 'disk', type: diskType, capability: 'disks', show: () => ({ name, labels: {} }) };
 }
 
 /** Removes what is left of a machine that could not be made, as far as it is this call's. */
@@ -150,8 +134,7 @@ async function undo(
   key: string,
 ): Promise<void> {
   const { client, logger } = context;
-  const machine = context.id('Microsoft.Compute/virtualMachines', name);
-  for (const id of [machine, ...disks.map((disk) => context.id(diskType, disk))])
+  for (const id of [context.id('Microsoft.Compute/virtualMachines', name), ...disks])
     try {
       const standing = await ifThere(() => client.get(id));
       if (standing === undefined || ownOf(standing).key !== key) continue;
@@ -161,7 +144,8 @@ async function undo(
     }
 }
 
-function refuse({ disks, bootDiskSizeBytes, hostKey }: RestoreRequest): void {
+function refuse(request: RestoreRequest): void {
+  const { machineImage, disks, bootDiskSizeBytes, hostKey } = request;
   if (disks !== undefined || bootDiskSizeBytes !== undefined)
     throw new ImgkitError('UNSUPPORTED', 'the disks of a machine image are restored as they are', {
       hint: 'Leave `disks` and `bootDiskSizeBytes` out; make other disks beside.',
@@ -170,4 +154,11 @@ function refuse({ disks, bootDiskSizeBytes, hostKey }: RestoreRequest): void {
     throw new ImgkitError('UNSUPPORTED', 'a restored machine keeps its SSH host keys', {
       hint: 'Leave `hostKey` out.',
     });
+  if (locateMachineImage(machineImage).kind === 'restorePoint') return;
+  const { authorizedKeys = [], startupScript, userData } = request;
+  if (authorizedKeys.length === 0 && startupScript === undefined && userData === undefined) return;
+  throw invalid(
+    `${machineImage} is a specialized image version, whose guest is told nothing: it keeps its users and their keys`,
+    'Leave `authorizedKeys`, `startupScript` and `userData` out, and change the guest once it runs. Machines that are restored of restore points take them.',
+  );
 }

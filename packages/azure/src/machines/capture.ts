@@ -116,17 +116,23 @@ function refuseRunning(native: WireObject): void {
 
 function factsOf(native: WireObject, osState: string | undefined) {
   const disk = bootDisk(native);
-  const security = text(object(native, 'securityProfile'), 'securityType');
   return {
     osType: text(disk, 'osType'),
     osState,
     hyperVGeneration: text(object(native, 'instanceView'), 'hyperVGeneration'),
     architecture: undefined,
-    // What ran with more security gives images for such machines, and for others.
-    securityType:
-      security === undefined || security === 'Standard' ? undefined : `${security}Supported`,
+    securityType: securityFor(text(object(native, 'securityProfile'), 'securityType'), osState),
     plan: planOf(native, 'plan'),
   };
+}
+
+/**
+ * What ran with more security gives images for such machines, and for others; but for a specialized one, which has the
+ * state of its firmware in it. https://learn.microsoft.com/azure/virtual-machines/trusted-launch
+ */
+function securityFor(security: string | undefined, osState: string | undefined) {
+  if (security === undefined || security === 'Standard') return undefined;
+  return osState === 'Specialized' ? security : `${security}Supported`;
 }
 
 function bootDisk(native: WireObject): WireObject | undefined {

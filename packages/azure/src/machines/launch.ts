@@ -21,6 +21,7 @@ import { bootContent, type BootContent } from './boot.ts';
 import { toOsProfile, toUserData } from './guest-data.ts';
 import { readMachineOptions, type AzureMachineOptions } from './machine-options.ts';
 import { subnetFor } from './network.ts';
+import { placeOf, priceOf } from './placement.ts';
 import { sizeName } from './sizes.ts';
 import { snapshotDisk } from './snapshot-disk.ts';
 
@@ -57,7 +58,7 @@ export async function launchInstance(
   const disk = await snapshotDisk(context, request, content, options, control);
   const body = {
     location,
-    ...placeOf(options, content),
+    ...placeOf(options, content.facts.plan),
     hardwareProfile: { vmSize },
     storageProfile: storageOf(request, content, options, disk),
     ...guest,
@@ -123,25 +124,6 @@ function guestOf(request: LaunchRequest, { imageReference, facts }: BootContent)
     return { osProfile: toOsProfile(request) };
   const userData = toUserData(request);
   return userData === undefined ? {} : { userData };
-}
-
-function placeOf(
-  { zone, identities, plan: bought }: AzureMachineOptions,
-  { facts }: BootContent,
-): WireObject {
-  const plan = bought ?? facts.plan;
-  return {
-    ...(zone === undefined ? {} : { zones: [zone] }),
-    ...(identities === undefined
-      ? {}
-      : {
-          identity: {
-            type: 'UserAssigned',
-            userAssignedIdentities: Object.fromEntries(identities.map((id) => [id, {}])),
-          },
-        }),
-    ...(plan === undefined ? {} : { plan }),
-  };
 }
 
 function storageOf(
@@ -275,14 +257,8 @@ export function interfaceOf(
   };
 }
 
-/** Whether Azure may take a machine away. */
-export function priceOf({ spot = false }: AzureMachineOptions): WireObject {
-  if (spot === false) return {};
-  const { maxPrice = -1, eviction = 'Delete' } = spot === true ? {} : spot;
-  return { priority: 'Spot', evictionPolicy: eviction, billingProfile: { maxPrice } };
-}
-
-function checkedPort(port: number): number {
+/** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for what can't be a port. */
+export function checkedPort(port: number): number {
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
   throw invalid(`${port} can't be a port`, 'Ports are 1 to 65535.');
 }

@@ -33,7 +33,7 @@ const machineOptions = z.strictObject({
   diskEncryptionSetId: armId.optional(),
   securityType: z.enum(['Standard', 'TrustedLaunch', 'ConfidentialVM']).optional(),
   secureBoot: z.boolean().optional(),
-  identities: z.array(armId).min(1).readonly().optional(),
+  identities: z.array(armId).readonly().optional(),
   plan: z
     .strictObject({
       name: z.string().min(1),
@@ -85,6 +85,24 @@ export interface AzureMachineOptions {
   readonly plan?:
     | { readonly name: string; readonly product: string; readonly publisher: string }
     | undefined;
+}
+
+/** What `providerOptions` of `machineImages.restore` may hold at Azure: each goes before what the machine image holds. */
+export interface AzureRestoreOptions extends Omit<
+  AzureMachineOptions,
+  'ephemeralOsDisk' | 'securityType' | 'secureBoot'
+> {
+  /** The region: of an image version, one that it is in; the provider's own by default. Restore points are in one region. */
+  readonly location?: string | undefined;
+}
+
+const restoreOptions = machineOptions
+  .omit({ ephemeralOsDisk: true, securityType: true, secureBoot: true })
+  .extend({ location: z.string().min(1).optional() });
+
+/** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for options that a restored machine can't have. */
+export function readRestoreOptions(given: unknown): AzureRestoreOptions {
+  return readOptions(restoreOptions, given ?? {}, 'restored machines');
 }
 
 /** @throws {@link ImgkitError} with `INVALID_ARGUMENT` for options that aren't known. */

@@ -1,9 +1,11 @@
 import { ImgkitError, type CallOptions } from '@imgkit/core';
 
-import { object, objects, text, type WireObject } from '../api/wire.ts';
+import { flag, object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ifThere } from '../definitions.ts';
+import { invalid } from '../invalid.ts';
 import { isBusy } from '../mapping.ts';
+import { regionName, sameRegion } from '../regions.ts';
 import { toTags } from '../tags.ts';
 
 const addressSpace = '10.64.0.0/16';
@@ -14,21 +16,31 @@ const [firstPriority, lastPriority, mostRules] = [1000, 4096, 2900];
  * The subnet for new machines: the one that is named, or that of the network which imgkit makes for itself where
  * nobody names one. That network, `imgkit-<region>` in the provider's resource group, is made once and stays: it
  * costs nothing. Its security group lets in SSH, and the further ports that machines have asked for.
+ *
+ * @param location - The region of the machines; the provider's own by default.
+ * @throws {@link ImgkitError} with `INVALID_ARGUMENT` for machines elsewhere, when the provider has a subnet of its own.
  */
 export async function subnetFor(
   context: AzureContext,
   wanted: string | undefined,
   ports: readonly number[],
   options: CallOptions,
+  location = context.settings.location,
 ): Promise<string> {
   const { settings } = context;
-  const named = wanted ?? settings.subnet;
-  if (named !== undefined) return named;
-  const network = networkId(context, 'virtualNetworks');
-  const group = networkId(context, 'networkSecurityGroups');
+  const network = networkId(context, 'virtualNetworks', location);
+  const group = networkId(context, 'networkSecurityGroups', location);
   const subnet = `${network}/subnets/machines`;
+  const named = wanted ?? settings.subnet;
+  if (wanted === undefined && named !== undefined && location !== settings.location)
+    throw invalid(
+      `the provider's subnet is in ${settings.location}, and the machine is to be in ${location}`,
+      'Name a subnet there: providerOptions: { subnet: "/subscriptions/…/subnets/…" }.',
+    );
+  // Its own network is made again where it is gone.
+  if (named !== undefined && named.toLowerCase() !== subnet.toLowerCase()) return named;
   if ((await ifThere(() => context.client.getNetwork(subnet, options))) === undefined) {
-    const body = { location: settings.location, tags: toTags() };
+    const body = { location, tags: toTags() };
     await made(
       context,
       group,
@@ -44,6 +56,43 @@ export async function subnetFor(
   }
   for (const port of ports) await letIn(context, group, port, options);
   return subnet;
+}
+
+/**
+ * Makes sure that a subnet stands, and is in the region of its machine: Azure would say so only when disks are made.
+ * What may not be read is Azure's to decide on; imgkit's own is made where it is missing.
+ *
+ * @throws {@link ImgkitError} with `FAILED_PRECONDITION`.
+ */
+export async function requireSubnet(
+  context: AzureContext,
+  subnet: string,
+  location: string,
+  options: CallOptions,
+): Promise<void> {
+  const network = subnet.replace(/\/subnets\/[^/]+\/?$/i, '');
+  if (network.toLowerCase() === networkId(context, 'virtualNetworks', location).toLowerCase())
+    return;
+  const hint = 'Name another: providerOptions: { subnet: "/subscriptions/…/subnets/…" }.';
+  try {
+    const { client } = context;
+    const found = await ifThere(() => client.getNetwork(network, options));
+    const inside = found && (await ifThere(() => client.getNetwork(subnet, options)));
+    if (inside === undefined)
+      throw new ImgkitError('FAILED_PRECONDITION', `the subnet ${subnet} is no more`, {
+        resource: subnet,
+        hint,
+      });
+    const place = text(found, 'location') ?? location;
+    if (!sameRegion(place, location))
+      throw new ImgkitError(
+        'FAILED_PRECONDITION',
+        `the subnet ${subnet} is in ${regionName(place)}, and the machine is to be in ${location}`,
+        { resource: subnet, hint },
+      );
+  } catch (error) {
+    if (!ImgkitError.is(error, 'PERMISSION_DENIED')) throw error;
+  }
 }
 
 /** Lets in at a port of the network's machines. Each rule needs a priority of its own: it is the port's, or the next one that is free. */
@@ -94,8 +143,8 @@ export async function addressOf(
   return all[0];
 }
 
-function networkId({ settings }: AzureContext, collection: string): string {
-  const { subscription, resourceGroup, location } = settings;
+function networkId({ settings }: AzureContext, collection: string, location: string): string {
+  const { subscription, resourceGroup } = settings;
   return `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.Network/${collection}/imgkit-${location}`;
 }
 
@@ -134,16 +183,29 @@ async function made(
   }
 }
 
-/** The subnet that a machine's first interface is in. */
-export async function subnetOf(
+/** How a machine is in its network. */
+export interface MachinePlace {
+  readonly subnet: string | undefined;
+  readonly publicAddress: boolean;
+  readonly networkSecurityGroup: string | undefined;
+  readonly acceleratedNetworking: boolean | undefined;
+}
+
+/** How a machine's primary interface is in its network. */
+export async function placeIn(
   { client }: AzureContext,
   machine: WireObject,
   options?: CallOptions,
-): Promise<string | undefined> {
-  const [card] = objects(object(machine, 'networkProfile'), 'networkInterfaces');
-  const id = text(card, 'id');
+): Promise<MachinePlace | undefined> {
+  const cards = objects(object(machine, 'networkProfile'), 'networkInterfaces');
+  const id = text(cards.find((card) => flag(card, 'primary')) ?? cards[0], 'id');
   if (id === undefined) return undefined;
   const native = object(await client.getNetwork(id, options), 'properties');
-  const [first] = objects(native, 'ipConfigurations');
-  return text(object(object(first, 'properties'), 'subnet'), 'id');
+  const addresses = objects(native, 'ipConfigurations').map((one) => object(one, 'properties'));
+  return {
+    subnet: text(object(addresses[0], 'subnet'), 'id'),
+    publicAddress: addresses.some((one) => object(one, 'publicIPAddress') !== undefined),
+    networkSecurityGroup: text(object(native, 'networkSecurityGroup'), 'id'),
+    acceleratedNetworking: flag(native, 'enableAcceleratedNetworking') ? true : undefined,
+  };
 }

@@ -15,6 +15,8 @@ export interface SizeNeed {
   /** `V1` or `V2`. */
   readonly generation: string | undefined;
   readonly ephemeralDisk: boolean;
+  /** The region that it is for; the provider's own by default. */
+  readonly location?: string | undefined;
 }
 
 /** A size of Azure's. */
@@ -53,6 +55,7 @@ export async function sizeName(
   if (wish === undefined && need.architecture !== 'Arm64' && !need.ephemeralDisk)
     return defaultSize;
   const { cpus, memoryBytes } = wish ?? leastWish;
+  const { location = context.settings.location } = need;
   if (!(Number.isSafeInteger(cpus) && cpus > 0 && memoryBytes > 0 && Number.isFinite(memoryBytes)))
     throw invalid(
       `${cpus} processors and ${memoryBytes} bytes of memory are no machine`,
@@ -60,7 +63,7 @@ export async function sizeName(
     );
   const fitting: Size[] = [];
   let restricted: string | undefined;
-  for await (const size of sizesIn(context, options)) {
+  for await (const size of sizesIn(context, location, options)) {
     const fits = size.cpus >= cpus && size.memoryGb * 2 ** 30 >= memoryBytes;
     if (!fits || !goesWith(size, need)) continue;
     if (size.restriction === undefined) fitting.push(size);
@@ -70,7 +73,7 @@ export async function sizeName(
   if (best !== undefined) return best.name;
   throw new ImgkitError(
     'INVALID_ARGUMENT',
-    `${context.settings.location} has no general-purpose size with ${cpus} processors and ${memoryBytes} bytes of memory for this image`,
+    `${location} has no general-purpose size with ${cpus} processors and ${memoryBytes} bytes of memory for this image`,
     {
       hint:
         restricted === undefined
@@ -82,10 +85,10 @@ export async function sizeName(
 
 async function* sizesIn(
   { client, settings }: AzureContext,
+  location: string,
   options?: CallOptions,
 ): AsyncGenerator<Size, void, undefined> {
-  const { subscription, location } = settings;
-  for await (const page of client.sizes(subscription, location, options))
+  for await (const page of client.sizes(settings.subscription, location, options))
     for (const native of page) {
       const size = toSize(native, location);
       if (size !== undefined) yield size;

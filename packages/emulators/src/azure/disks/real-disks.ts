@@ -1,5 +1,6 @@
 import { objectOf, textOf } from '../../control-plane/json.ts';
 import type { HardwareDiskSource } from '../../hardware/hardware.ts';
+import { dataImageLink } from '../galleries/real-images.ts';
 import { idKey, isOfType } from '../resource-id.ts';
 import { propertiesOf, type Stored, type World } from '../state.ts';
 
@@ -25,9 +26,12 @@ export async function removeReal(world: World, { id }: Stored): Promise<void> {
 
 function sourceOf(disk: Stored): HardwareDiskSource {
   const data = objectOf(propertiesOf(disk), 'creationData');
-  const image =
-    textOf(objectOf(data, 'galleryImageReference'), 'id') ??
-    textOf(objectOf(data, 'imageReference'), 'id');
+  const gallery = objectOf(data, 'galleryImageReference');
+  const version = textOf(gallery, 'id');
+  const lun = gallery?.['lun'];
+  if (version !== undefined && typeof lun === 'number')
+    return { kind: 'image', link: dataImageLink(version, lun) };
+  const image = version ?? textOf(objectOf(data, 'imageReference'), 'id');
   if (image !== undefined) return { kind: 'image', link: idKey(image) };
   const id = textOf(data, 'sourceResourceId');
   if (id === undefined) return { kind: 'empty' };

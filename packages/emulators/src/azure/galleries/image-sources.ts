@@ -1,4 +1,10 @@
-import { objectOf, textOf, type JsonObject } from '../../control-plane/json.ts';
+import {
+  objectOf,
+  objectsOf,
+  textOf,
+  type Json,
+  type JsonObject,
+} from '../../control-plane/json.ts';
 import type { Call } from '../call.ts';
 import { publicSource } from '../public-galleries/public-galleries.ts';
 import { ArmError, invalidParameter } from '../errors.ts';
@@ -20,10 +26,26 @@ export function readSource(call: Call, location: string): JsonObject {
     ? sizeOfSource(call, source, location)
     : sizeOfDisk(call, objectOf(osDisk, 'source'), location);
   const hostCaching = textOf(osDisk, 'hostCaching') ?? 'ReadWrite';
+  const dataDiskImages = dataDisksOf(call, source);
   return {
     ...storage,
     osDiskImage: { ...osDisk, sizeInGB, hostCaching },
+    ...(dataDiskImages.length === 0 ? {} : { dataDiskImages }),
   };
+}
+
+/** The data disks of a machine, or of another version, which are captured with it. */
+function dataDisksOf(call: Call, source: JsonObject | undefined): Json[] {
+  const machine = textOf(source, 'virtualMachineId');
+  const id = machine ?? textOf(source, 'id');
+  const found = id === undefined ? undefined : call.world.resources.find(id);
+  const storage = found && objectOf(propertiesOf(found), 'storageProfile');
+  if (machine === undefined) return [...objectsOf(storage, 'dataDiskImages')];
+  return objectsOf(storage, 'dataDisks').map((disk) => ({
+    lun: disk['lun'] ?? 0,
+    sizeInGB: sizeIn(disk, 'diskSizeGB'),
+    hostCaching: textOf(disk, 'caching') ?? 'None',
+  }));
 }
 
 /** A machine, whose state must be that of the definition's images. */
@@ -41,7 +63,14 @@ function sizeOfMachine(call: Call, id: string, location: string): number {
       `The source virtual machine '${id}' is ${generalized ? '' : 'not '}generalized, but the gallery image is ${wanted ?? 'Generalized'}.`,
       { target: `${at}.source.virtualMachineId` },
     );
-  return sizeIn(objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDisk'), 'diskSizeGB');
+  const osDisk = objectOf(objectOf(propertiesOf(found), 'storageProfile'), 'osDisk');
+  if (objectOf(osDisk, 'diffDiskSettings') !== undefined)
+    throw new ArmError(
+      409,
+      'OperationNotAllowed',
+      `The source virtual machine '${id}' has an ephemeral OS disk, which can't be captured.`,
+    );
+  return sizeIn(osDisk, 'diskSizeGB');
 }
 
 function sizeOfSource(call: Call, source: JsonObject, location: string): number {

@@ -2,7 +2,7 @@ import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plan
 import { listed, merged, type Call, type Handler } from '../call.ts';
 import { ArmError, conflict, invalidParameter, propertyChange } from '../errors.ts';
 import { readSource } from './image-sources.ts';
-import { makeImage } from './real-images.ts';
+import { makeImage, removeImage } from './real-images.ts';
 import { displayName, isRegion, regionName } from '../regions.ts';
 import { regionNames, regionsOf, replicationStatus, shownRegions } from './replication.ts';
 import { idKey } from '../resource-id.ts';
@@ -130,8 +130,7 @@ const remove: Handler = (call) => {
       location: textOf(found.resource, 'location') ?? '',
       async finish() {
         deleteVersion(call.world, found);
-        if (!call.world.softDeleted.has(idKey(found.id)))
-          await call.world.hardware?.deleteImage(idKey(found.id));
+        if (!call.world.softDeleted.has(idKey(found.id))) await removeImage(call.world, found);
       },
       failed: () => setProperties(found, { provisioningState: 'Failed' }),
     },

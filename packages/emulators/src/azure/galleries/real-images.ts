@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { objectOf, textOf } from '../../control-plane/json.ts';
+import { objectOf, objectsOf, textOf } from '../../control-plane/json.ts';
 import type { Hardware, HardwareImageSource } from '../../hardware/hardware.ts';
 import { idKey, isOfType } from '../resource-id.ts';
 import { propertiesOf, type Stored, type World } from '../state.ts';
@@ -14,6 +14,44 @@ export async function makeImage(world: World, image: Stored): Promise<void> {
   const source = sourceOf(world, image);
   if (source === undefined) await makeOfBlob(world, hardware, image);
   else await hardware.createImage(idKey(image.id), source);
+  for (const [lun, disk] of dataDisksOf(world, image))
+    await hardware.createImage(dataImageLink(image.id, lun), disk);
+}
+
+/** Removes what stands behind an image version. */
+export async function removeImage({ hardware }: World, image: Stored): Promise<void> {
+  const storage = objectOf(propertiesOf(image), 'storageProfile');
+  for (const { lun } of objectsOf(storage, 'dataDiskImages'))
+    await hardware?.deleteImage(dataImageLink(image.id, Number(lun)));
+  await hardware?.deleteImage(idKey(image.id));
+}
+
+/** What a data disk of an image is called among the real ones. */
+export function dataImageLink(id: string, lun: number): string {
+  return `${idKey(id)}/datadiskimages/${lun}`;
+}
+
+/** What the data disks of a version are made of: those of its machine, or of the version it is made of. */
+function dataDisksOf(
+  world: World,
+  image: Stored,
+): readonly (readonly [number, HardwareImageSource])[] {
+  const storage = objectOf(propertiesOf(image), 'storageProfile');
+  const source = objectOf(storage, 'source');
+  const version = textOf(source, 'id');
+  const machine = world.resources.find(textOf(source, 'virtualMachineId') ?? '');
+  const disks = objectsOf(
+    machine && objectOf(propertiesOf(machine), 'storageProfile'),
+    'dataDisks',
+  );
+  return objectsOf(storage, 'dataDiskImages').flatMap(({ lun: number }) => {
+    const lun = Number(number);
+    if (version !== undefined)
+      return [[lun, { kind: 'image', link: dataImageLink(version, lun) }] as const];
+    const disk = disks.find((one) => one['lun'] === lun);
+    const made = diskOf(textOf(objectOf(disk, 'managedDisk'), 'id'));
+    return made === undefined ? [] : [[lun, made] as const];
+  });
 }
 
 /** Makes it of the bytes that it was given: those of a blob. */

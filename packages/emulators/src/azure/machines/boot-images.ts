@@ -17,6 +17,8 @@ export interface BootImage {
   /** The image reference as answers have it. */
   readonly reference: JsonObject;
   readonly sizeInGB: number;
+  /** Its further disks, which its machines get, too. */
+  readonly dataDisks: readonly { readonly lun: number; readonly sizeInGB: number }[];
   readonly osType: string;
   /** Whether its machines are set up anew. */
   readonly generalized: boolean;
@@ -73,6 +75,7 @@ function marketplaceImage(call: Call, reference: JsonObject, location: string): 
     id,
     reference: { ...reference, exactVersion },
     sizeInGB: found?.sizeInGB ?? 30,
+    dataDisks: [],
     osType: found?.osType ?? 'Linux',
     generalized: true,
     securityType: 'TrustedLaunchSupported',
@@ -100,6 +103,7 @@ function managedImage(call: Call, id: string, reference: JsonObject, location: s
     id: stored.id,
     reference,
     sizeInGB: Number(disk?.['diskSizeGB'] ?? 30),
+    dataDisks: [],
     osType: textOf(disk, 'osType') ?? 'Linux',
     generalized: textOf(disk, 'osState') !== 'Specialized',
     securityType: undefined,
@@ -117,12 +121,17 @@ function galleryImage(
   if (!isReplicated(call, stored, location)) throw notAvailable(stored.id, location);
   const definition = call.world.resources.find(parentId(stored.id));
   const told = definition === undefined ? {} : propertiesOf(definition);
-  const disk = objectOf(objectOf(propertiesOf(stored), 'storageProfile'), 'osDiskImage');
+  const storage = objectOf(propertiesOf(stored), 'storageProfile');
+  const disk = objectOf(storage, 'osDiskImage');
   const security = objectsOf(told, 'features').find((one) => one['name'] === 'SecurityType');
   return {
     id: stored.id,
     reference: { ...reference, exactVersion: nameOf(stored) },
     sizeInGB: Number(disk?.['sizeInGB'] ?? 30),
+    dataDisks: objectsOf(storage, 'dataDiskImages').map(({ lun, sizeInGB }) => ({
+      lun: Number(lun),
+      sizeInGB: Number(sizeInGB ?? 1),
+    })),
     osType: textOf(told, 'osType') ?? 'Linux',
     generalized: textOf(told, 'osState') !== 'Specialized',
     securityType: textOf(security, 'value'),

@@ -31,12 +31,17 @@ export function machineDisks(
   const made: Stored[] = [];
   const osDisk = bootDisk(call, objectOf(storage, 'osDisk') ?? {}, location, image, made);
   const luns = new Set<unknown>();
-  const dataDisks = objectsOf(storage, 'dataDisks').map((wish) => {
+  const wishes = objectsOf(storage, 'dataDisks');
+  // What an image has and nobody names is made all the same.
+  const others = (image?.dataDisks ?? [])
+    .filter(({ lun }) => wishes.every((wish) => wish['lun'] !== lun))
+    .map(({ lun }) => ({ lun, createOption: 'FromImage' }));
+  const dataDisks = [...wishes, ...others].map((wish) => {
     const { lun } = wish;
     if (luns.has(lun))
       throw invalidParameter('dataDisk.lun', `The lun ${Number(lun)} is used twice.`);
     luns.add(lun);
-    return dataDisk(call, wish, location, made);
+    return dataDisk(call, wish, { location, image, made });
   });
   const { imageReference: _, ...rest } = storage;
   const reference = image === undefined ? {} : { imageReference: image.reference };
@@ -94,18 +99,32 @@ function bootDisk(
   };
 }
 
-function dataDisk(call: Call, wish: JsonObject, location: string, made: Stored[]): JsonObject {
+function dataDisk(
+  call: Call,
+  wish: JsonObject,
+  { location, image, made }: { location: string; image: BootImage | undefined; made: Stored[] },
+): JsonObject {
   const deleteOption = textOf(wish, 'deleteOption') ?? 'Detach';
   if (textOf(wish, 'createOption') === 'Attach')
     return { ...shown(wish, attached(call, wish, location)), deleteOption };
-  const size = wish['diskSizeGB'];
-  if (textOf(wish, 'createOption') !== 'Empty' || typeof size !== 'number')
-    throw invalidParameter('dataDisk', 'A data disk must be Empty, with a size, or be attached.');
+  const fromImage = textOf(wish, 'createOption') === 'FromImage';
+  const lun = Number(wish['lun']);
+  const source = fromImage ? image?.dataDisks.find((one) => one.lun === lun) : undefined;
+  if (fromImage && source === undefined)
+    throw invalidParameter('dataDisk.lun', `The image has no data disk at lun ${lun}.`);
+  const size = wish['diskSizeGB'] ?? source?.sizeInGB;
+  if (typeof size !== 'number' || (!fromImage && textOf(wish, 'createOption') !== 'Empty'))
+    throw invalidParameter(
+      'dataDisk',
+      'A data disk must be Empty, with a size, be attached, or be of the image.',
+    );
   const guid = call.world.nextGuid().replaceAll('-', '');
   const name = textOf(wish, 'name') ?? `${call.name}_disk${Number(wish['lun']) + 2}_${guid}`;
-  const disk = planned(call, name, location, size, wish, {
-    creationData: { createOption: 'Empty' },
-  });
+  const creationData =
+    fromImage && image !== undefined
+      ? { createOption: 'FromImage', galleryImageReference: { id: image.id, lun } }
+      : { createOption: 'Empty' };
+  const disk = planned(call, name, location, size, wish, { creationData });
   made.push(disk);
   return { ...shown({ ...wish, name }, disk), deleteOption };
 }

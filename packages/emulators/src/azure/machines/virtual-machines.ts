@@ -6,6 +6,7 @@ import { isRegion, regionName } from '../regions.ts';
 import { newResource, propertiesOf, setProperties, type Stored } from '../state.ts';
 import { bootImage, type BootImage } from './boot-images.ts';
 import { consoleAddress } from './boot-diagnostics.ts';
+import { identityOf, planOf } from './identity.ts';
 import { instanceView, statusesOf } from './instance-view.ts';
 import { build, look, removeMachine } from './life.ts';
 import { machineDisks, markDisks } from './machine-disks.ts';
@@ -116,6 +117,7 @@ const put: Handler = (call) => {
     userData: textOf(properties, 'userData'),
   });
   made.machine = machine;
+  Object.assign(made.resource, identityOf(call), planOf(call));
   const { world } = call;
   for (const each of [made, ...disks.made, ...network.made]) world.resources.add(each);
   markDisks(world, made, true);

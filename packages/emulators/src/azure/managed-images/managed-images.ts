@@ -51,8 +51,10 @@ function ofMachine(call: Call, id: string): ReturnType<Handler> {
   const osDisk = objectOf(objectOf(properties, 'storageProfile'), 'osDisk') ?? {};
   const { osType = 'Linux', diskSizeGB = 1, managedDisk } = osDisk;
   const disk = { osType, osState: 'Generalized', diskSizeGB, managedDisk };
-  return putSimple(call, { storageProfile: { osDisk: disk } }, (made) =>
-    makeImage(call.world, made),
+  return putSimple(
+    call,
+    { sourceVirtualMachine: { id: found.id }, storageProfile: { osDisk: disk } },
+    (made) => makeImage(call.world, made),
   );
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import type { Call } from '../call.ts';
 import { ArmError, invalidParameter } from '../errors.ts';
+import { regionName } from '../regions.ts';
 import { idKey } from '../resource-id.ts';
 import { newResource, propertiesOf, setProperties, type Stored, type World } from '../state.ts';
 
@@ -43,7 +44,9 @@ function planned(call: Call, wish: JsonObject, location: string) {
   const ipConfigurations = objectsOf(properties, 'ipConfigurations').map((one, index) => {
     const own = objectOf(one, 'properties') ?? {};
     const subnet = textOf(objectOf(own, 'subnet'), 'id') ?? '';
-    if (call.world.resources.find(subnet) === undefined)
+    const network = call.world.resources.find(subnet.replace(/\/subnets\/[^/]+$/i, ''));
+    const place = textOf(network?.resource, 'location') ?? location;
+    if (call.world.resources.find(subnet) === undefined || regionName(place) !== location)
       throw new ArmError(
         400,
         'InvalidResourceReference',
@@ -66,7 +69,7 @@ function planned(call: Call, wish: JsonObject, location: string) {
       },
     };
   });
-  const group = properties['networkSecurityGroup'];
+  const { networkSecurityGroup: group, enableAcceleratedNetworking } = properties;
   const card = newResource(
     id,
     { location, tags: objectOf(wish, 'tags') ?? {} },
@@ -75,6 +78,7 @@ function planned(call: Call, wish: JsonObject, location: string) {
       ipConfigurations,
       virtualMachine: { id: call.id },
       ...(group === undefined ? {} : { networkSecurityGroup: group }),
+      ...(enableAcceleratedNetworking === undefined ? {} : { enableAcceleratedNetworking }),
     },
   );
   const { primary = true, deleteOption = 'Detach' } = properties;

@@ -8,14 +8,8 @@ import { ended, ifThere } from '../definitions.ts';
 import { ownOf, statusOf } from '../mapping.ts';
 import type { OperationToken } from '../operation-token.ts';
 import { keyDigest } from '../tags.ts';
-import {
-  collectionOf,
-  collectionType,
-  locatePoint,
-  pointType,
-  readPoint,
-  toMachineImage,
-} from './restore-point.ts';
+import { collectionOf, collectionType, locateMachineImage, pointType } from './machine-image-id.ts';
+import { readPoint, toMachineImage } from './restore-point.ts';
 
 /** A restore point that is to be made. */
 export interface PointPlan {
@@ -83,7 +77,7 @@ export async function finishPoint(
   if (ownOf(read.collection).key !== rest) throw taken(target);
   if (statusOf(point) === 'READY') return toMachineImage(read, context);
   const reason = await reasonOf(context, operation, target);
-  await clear(context, collectionOf(locatePoint(target)));
+  await clear(context, collectionOf(locateMachineImage(target).id));
   throw reason;
 }
 
@@ -122,9 +116,4 @@ function taken(id: string): ImgkitError {
     resource: id,
     hint: 'Choose another name, or remove what has it.',
   });
-}
-
-/** What a text is as a tag; nothing when it is too long for one. */
-export function short(value: string | undefined): string | undefined {
-  return value === undefined || value.length > 256 ? undefined : value;
 }
