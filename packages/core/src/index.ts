@@ -41,7 +41,14 @@ export {
   type OwnedCollections,
   type OwnedItem,
 } from './plugin/owned-collections.ts';
-export { ProviderCalls, withDetails, type ErrorPlace } from './plugin/provider-calls.ts';
+export {
+  CloudCalls,
+  type CloudReading,
+  type OperationToken,
+  type ResumeCall,
+} from './plugin/cloud-calls.ts';
+export { ProviderCalls, type ErrorPlace } from './plugin/provider-calls.ts';
+export { withDetails } from './spec/error-details.ts';
 export type { Providers } from './plugin/providers.ts';
 export {
   createRetrier,

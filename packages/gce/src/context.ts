@@ -1,23 +1,17 @@
 import {
+  CloudCalls,
   ImgkitError,
-  ProviderCalls,
   throwIfAborted,
-  withDetails,
   type CallOptions,
   type Clock,
-  type ErrorPlace,
   type Json,
   type Logger,
-  type Operation,
   type OperationControl,
 } from '@imgkit/core';
 
 import { apiError, isOperationFailure } from './errors.ts';
 import type { CloudOperation, GceClient } from './client.ts';
-import { decodeToken, encodeToken, type OperationToken } from './operation-token.ts';
-
-/** What a capability goes on with when it is given a token: the rest of the work that the call began. */
-export type Resume = (token: OperationToken, control: OperationControl) => Promise<unknown>;
+import { readOperationName, type OperationToken } from './operation-token.ts';
 
 /** What a {@link GceContext} is made of. */
 export interface GceContextParts {
@@ -34,17 +28,16 @@ export interface GceContextParts {
 }
 
 /** One provider: what every capability of it shares. */
-export class GceContext extends ProviderCalls {
+export class GceContext extends CloudCalls<OperationToken['operation']> {
   readonly project: string;
   readonly client: GceClient;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly zone: GceContextParts['zone'];
   readonly region: GceContextParts['region'];
-  readonly #resumes = new Map<string, Resume>();
 
   constructor(parts: GceContextParts) {
-    super(parts.provider, located);
+    super(parts.provider, { error: apiError, address: readOperationName });
     this.project = parts.project;
     this.client = parts.client;
     this.logger = parts.logger;
@@ -81,8 +74,7 @@ export class GceContext extends ProviderCalls {
     token: OperationToken,
     what: string,
   ): Promise<CloudOperation> {
-    const text = encodeToken(this.provider, token);
-    accepted(text);
+    accepted(this.textOf(token));
     progress(what, 0);
     try {
       return await this.client.wait(token.operation, {
@@ -91,12 +83,7 @@ export class GceContext extends ProviderCalls {
       });
     } catch (error) {
       if (!signal.aborted || (ImgkitError.is(error) && error.code !== 'CANCELLED')) throw error;
-      throw new ImgkitError('PENDING', `${token.call} goes on in the cloud`, {
-        resource: token.target,
-        token: text,
-        hint: 'Go on waiting with provider.resume(token).',
-        cause: error,
-      });
+      throw this.pending(token, 'the wait was ended', error);
     }
   }
 
@@ -143,35 +130,6 @@ export class GceContext extends ProviderCalls {
       },
     );
   }
-
-  /** Says how the operations of a call are continued from a token. */
-  onResume(call: string, resume: Resume): void {
-    this.#resumes.set(call, resume);
-  }
-
-  /** Continues an operation of this or another process. */
-  resume(text: string, options: CallOptions = {}): Operation<unknown> {
-    return this.operation('resume', undefined, options, async (control) => {
-      const token = decodeToken(text);
-      const resume = token && this.#resumes.get(token.call);
-      if (token === undefined || resume === undefined)
-        throw new ImgkitError('INVALID_ARGUMENT', `"${text}" is not the token of an operation`, {
-          hint: `Give one that an operation of provider "${this.provider}" gave.`,
-        });
-      return resume(token, control);
-    });
-  }
-}
-
-/** The error with provider, operation and resource, where they are not known yet. */
-function located(error: unknown, place: ErrorPlace): ImgkitError {
-  const known = apiError(error);
-  if (known.provider !== undefined) return known;
-  return withDetails(known, {
-    provider: place.provider,
-    operation: known.operation ?? place.operation,
-    resource: known.resource ?? place.resource,
-  });
 }
 
 /** The token of an operation: what is waited for, and what is left to do then. */

@@ -1,40 +1,13 @@
-import type { Json } from '@imgkit/core';
+import type { OperationToken as Token } from '@imgkit/core';
 import * as z from 'zod';
 
 import type { OperationName } from './client.ts';
 
-/** What a token says: which operation of the cloud to wait for, and how to go on then. */
-export interface OperationToken {
-  /** The call that began it: `images.create`. */
-  readonly call: string;
-  readonly operation: OperationName;
-  /** The id of what is made or changed. */
-  readonly target: string;
-  /** What the call itself needs to go on. */
-  readonly rest: Json;
-}
+export type OperationToken = Token<OperationName>;
 
-const schema = z.strictObject({
-  call: z.string(),
-  operation: z.strictObject({ project: z.string(), scope: z.string(), name: z.string() }),
-  target: z.string(),
-  rest: z.json(),
-});
+const schema = z.strictObject({ project: z.string(), scope: z.string(), name: z.string() });
 
-/** The text form of a token. The provider's name is in front of it for people to read; it doesn't count. */
-export function encodeToken(provider: string, token: OperationToken): string {
-  const { call, operation, target, rest } = token;
-  const text = JSON.stringify({ call, operation, target, rest });
-  return `${provider}:${Buffer.from(text).toString('base64url')}`;
-}
-
-/** Reads a token; nothing for what isn't one. */
-export function decodeToken(text: string): OperationToken | undefined {
-  const encoded = text.slice(text.lastIndexOf(':') + 1);
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString());
-    return schema.safeParse(parsed).data;
-  } catch {
-    return undefined; // not JSON, so not a token
-  }
+/** Reads the name of an operation from a token; nothing for what isn't one. */
+export function readOperationName(value: unknown): OperationName | undefined {
+  return schema.safeParse(value).data;
 }

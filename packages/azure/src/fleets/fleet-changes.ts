@@ -3,7 +3,7 @@ import { ImgkitError, type CallOptions, type Fleet, type OperationControl } from
 import { object, text, type WireObject } from '../api/wire.ts';
 import type { OperationAddress, OperationEnd } from '../client.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
-import { encodeToken, type OperationToken } from '../operation-token.ts';
+import type { OperationToken } from '../operation-token.ts';
 import { formatId } from '../resource-id.ts';
 import { carryOut } from './bounded-rollout.ts';
 import { failedMachines } from './fleet-failure.ts';
@@ -51,7 +51,7 @@ export async function finishChange(
   control: OperationControl,
 ): Promise<Fleet> {
   const { operation, target } = token;
-  control.accepted(encodeToken(context.provider, token));
+  control.accepted(context.textOf(token));
   if (operation !== null)
     try {
       await context.wait(control, token, (options) =>

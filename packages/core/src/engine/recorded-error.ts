@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { errorCodes, ImgkitError } from '../spec/errors.ts';
+import { detailsOf } from '../spec/error-details.ts';
 import type { ErrorCode, ErrorDetails } from '../spec/errors.ts';
 import { decode } from './json.ts';
 
@@ -42,32 +43,10 @@ export function recallError(text: string): ImgkitError {
   return new ImgkitError(known, message, { ...details, cause: nest(causes) });
 }
 
-/** The same error with other details. */
-export function extendError(error: ImgkitError, details: ErrorDetails): ImgkitError {
-  return new ImgkitError(error.code, error.message, { ...detailsOf(error), ...details });
-}
-
 /** What an error says, whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   return typeof error === 'string' ? error : inspect(error);
-}
-
-function detailsOf(error: ImgkitError): ErrorDetails {
-  return {
-    provider: error.provider,
-    operation: error.operation,
-    resource: error.resource,
-    hint: error.hint,
-    providerCode: error.providerCode,
-    requestId: error.requestId,
-    retryAfterMs: error.retryAfterMs,
-    token: error.token,
-    leftovers: error.leftovers,
-    replacement: error.replacement,
-    data: error.data,
-    cause: error.cause,
-  };
 }
 
 function recordable(data: ErrorDetails['data']): ErrorDetails['data'] {

@@ -1,6 +1,7 @@
 import { ImgkitError } from '../spec/errors.ts';
 import type { CleanupReport, RunOutcome } from './port.ts';
-import { extendError, recallError } from './recorded-error.ts';
+import { withDetails } from '../spec/error-details.ts';
+import { recallError } from './recorded-error.ts';
 import type { RunRow } from './run-table.ts';
 
 /** How the workflow's own code ended. */
@@ -20,7 +21,7 @@ export function withLeftovers(row: RunRow, { left }: CleanupReport): ImgkitError
   const error = row.error === undefined ? undefined : recallError(row.error);
   if (left.length === 0) return error;
   if (error !== undefined) {
-    return extendError(error, { leftovers: [...(error.leftovers ?? []), ...left] });
+    return withDetails(error, { leftovers: [...(error.leftovers ?? []), ...left] });
   }
   return new ImgkitError(
     'CLEANUP_FAILED',

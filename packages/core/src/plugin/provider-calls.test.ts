@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { withDetails } from '../spec/error-details.ts';
 import { ImgkitError } from '../spec/errors.ts';
-import { ProviderCalls, withDetails } from './provider-calls.ts';
+import { ProviderCalls } from './provider-calls.ts';
 
 const calls = new ProviderCalls('prod', (error, place) =>
   withDetails(ImgkitError.is(error) ? error : new ImgkitError('UNAVAILABLE', String(error)), place),
@@ -39,28 +40,5 @@ describe('ProviderCalls', () => {
     });
     await expect(all(listing)).rejects.toMatchObject(cancelled);
     expect(entered).toBe(0);
-  });
-});
-
-it('withDetails keeps what it is not told', () => {
-  const details = {
-    operation: 'images.create',
-    hint: 'Wait.',
-    providerCode: '429',
-    requestId: 'r-1',
-    retryAfterMs: 5,
-    token: 't',
-    leftovers: [],
-    replacement: 'prod:b',
-    data: { a: 1 },
-    cause: new Error('below'),
-  };
-  const error = new ImgkitError('RATE_LIMITED', 'too many', { ...details, resource: 'a' });
-  expect(withDetails(error, { provider: 'prod', resource: 'b' })).toMatchObject({
-    code: 'RATE_LIMITED',
-    message: 'too many',
-    ...details,
-    provider: 'prod',
-    resource: 'b',
   });
 });

@@ -8,35 +8,6 @@ import { startOperation, throwIfAborted, type OperationControl } from './operati
 export type ErrorPlace = Pick<ErrorDetails, 'provider' | 'operation' | 'resource'>;
 
 /**
- * The same error with other details; what `details` leaves out stays.
- *
- * @example
- * ```ts
- * import { ImgkitError, withDetails } from '@imgkit/core';
- *
- * const error = new ImgkitError('NOT_FOUND', 'there is no image "web"', { hint: 'List them.' });
- * throw withDetails(error, { provider: 'prod', operation: 'images.get' });
- * ```
- */
-export function withDetails(error: ImgkitError, details: ErrorDetails): ImgkitError {
-  return new ImgkitError(error.code, error.message, {
-    provider: error.provider,
-    operation: error.operation,
-    resource: error.resource,
-    hint: error.hint,
-    providerCode: error.providerCode,
-    requestId: error.requestId,
-    retryAfterMs: error.retryAfterMs,
-    token: error.token,
-    leftovers: error.leftovers,
-    replacement: error.replacement,
-    data: error.data,
-    cause: error.cause,
-    ...details,
-  });
-}
-
-/**
  * The calls of one provider: how adapters make every call of every capability, so that whatever one throws is an
  * imgkit error that says where it came from, and an aborted signal is `CANCELLED`.
  *
