@@ -56,6 +56,7 @@ const file = (path, debianPackage, why) => ({
 export const requirements = [
   command('qemu-system-x86_64', 'qemu-system-x86', 'runs the machines that images are baked in'),
   command('qemu-img', 'qemu-utils', 'creates and converts disk images'),
+  command('openssl', 'openssl', 'makes the certificates of test servers'),
   command('mmdebstrap', 'mmdebstrap', 'makes the Debian base image from packages'),
   file(
     '/usr/share/keyrings/debian-archive-keyring.gpg',

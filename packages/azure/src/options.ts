@@ -70,7 +70,10 @@ export interface AzureOptions {
   readonly cloud?: 'public' | 'us-government' | 'china' | undefined;
   /** Another server than the cloud's, for example an emulator's `http://127.0.0.1:17002`, or that of Azure Stack. */
   readonly endpoint?: string | undefined;
-  /** Who gives tokens, where that is nobody of `cloud`, as with Azure Stack: `https://login.stack.acme.com`. */
+  /**
+   * Who gives tokens, where that is nobody of `cloud`, as with Azure Stack: `https://login.stack.acme.com`.
+   * `$AZURE_AUTHORITY_HOST` by default, where no `cloud` is named either.
+   */
   readonly authority?: string | undefined;
   /** Where new images are replicated to, and how; only `location` by default, which need not be named. */
   readonly targetRegions?: readonly (string | AzureTargetRegion)[] | undefined;

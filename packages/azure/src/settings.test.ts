@@ -67,6 +67,19 @@ describe('the settings', () => {
     });
   });
 
+  it('take who gives tokens from the environment, as other tools do', () => {
+    const stack = { AZURE_AUTHORITY_HOST: 'https://login.stack.acme.com/' };
+    const authority = 'https://login.stack.acme.com';
+    expect(settings(options, stack)).toMatchObject({ authority, knownAuthority: false });
+    const china = { AZURE_AUTHORITY_HOST: 'https://login.chinacloudapi.cn' };
+    expect(settings(options, china)).toMatchObject({ knownAuthority: true });
+    // What is said outright counts.
+    expect(settings({ ...options, cloud: 'us-government' }, china).authority).toBe(
+      'https://login.microsoftonline.us',
+    );
+    expect(() => settings(options, { AZURE_AUTHORITY_HOST: 'login' })).toThrow(/AUTHORITY_HOST/);
+  });
+
   it('need no credentials without TLS', () => {
     const { credentials } = settings({ ...options, endpoint: 'http://127.0.0.1:1/' }, {});
     expect(credentials).toEqual({ kind: 'none' });

@@ -83,6 +83,10 @@ export function settings(
     environment,
   );
   const { blobs } = cloud;
+  const authority =
+    options.authority ??
+    (options.cloud === undefined ? authorityIn(environment) : undefined) ??
+    cloud.authority;
   const storage =
     options.storage && storageSettings(options.storage, { subscription, resourceGroup, blobs });
   return {
@@ -94,8 +98,8 @@ export function settings(
     credentials: options.credentials ?? { kind: local ? 'none' : 'default' },
     endpoint,
     scope: `${local ? cloud.endpoint : endpoint}/.default`,
-    authority: options.authority ?? cloud.authority,
-    knownAuthority: options.authority === undefined,
+    authority,
+    knownAuthority: Object.values(clouds).some((one) => one.authority === authority),
     targetRegions: regions.some(({ name }) => name === location)
       ? regions
       : [{ name: location }, ...regions],
@@ -107,6 +111,17 @@ export function settings(
     address: options.address ?? 'public',
     allowFrom: options.allowFrom ?? ['*'],
   };
+}
+
+/** Who gives tokens, as `@azure/identity` is told by the environment. */
+function authorityIn({ AZURE_AUTHORITY_HOST: given = '' }: Environment): string | undefined {
+  if (given === '') return undefined;
+  const host = given.replace(/\/+$/, '');
+  if (/^https:\/\/[^/\s]+$/.test(host)) return host;
+  throw new ImgkitError('INVALID_ARGUMENT', '$AZURE_AUTHORITY_HOST is no address of a server', {
+    operation: 'azure',
+    hint: 'Give it as https://login.microsoftonline.com, or leave it out.',
+  });
 }
 
 function needed(

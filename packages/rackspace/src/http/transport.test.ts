@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
+import { selfSigned } from '../../../core/test/self-signed.ts';
 import { createTransport } from './transport.ts';
 
 const send = createTransport();
@@ -24,21 +24,6 @@ async function listen(server: Server): Promise<string> {
   });
   const address = server.address();
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-}
-
-/** A certificate that nobody but itself has signed, and its key. */
-function selfSigned(): { readonly cert: string; readonly key: string } | undefined {
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const subject = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const { status, stdout } = spawnSync(
-    'openssl',
-    ['req', '-x509', ...key, ...subject, '-days', '2', '-keyout', '-'],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) return undefined;
-  const parts = stdout.split(/(?=-----BEGIN )/);
-  const part = (kind: string) => parts.find((text) => text.includes(`BEGIN ${kind}`)) ?? '';
-  return { cert: part('CERTIFICATE'), key: part('PRIVATE KEY') };
 }
 
 async function* many(): AsyncGenerator<Uint8Array> {
