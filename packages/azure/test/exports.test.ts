@@ -136,6 +136,7 @@ it.each(['Disks.CreateOrUpdate', 'reading'])(
     expect(since).toEqual(expect.arrayContaining(['Disks.RevokeAccess', 'Disks.Delete']));
     expect([disks(), await readdir(directory)]).toEqual([[], ['out.raw']]);
   },
+  60_000,
 );
 
 it('what a killed export leaves is swept once it has expired, though it may be read', async () => {
@@ -150,4 +151,4 @@ it('what a killed export leaves is swept once it has expired, though it may be r
   const { removed } = await kit.runs.sweep({ dryRun: false });
   expect(removed).toEqual([{ provider: 'azure', kind: 'disk', id: disk }]);
   expect(disks()).toEqual([]);
-});
+}, 60_000);

@@ -10,6 +10,8 @@ import { killedCall, type KilledCall } from './killed-call.ts';
 
 // A request of a process has its effect, its answer gets lost, and the process is killed. The next one goes on.
 
+/** Processes take their time to start on a busy machine. */
+const timeout = 60_000;
 let cloud: EmulatedAzure;
 beforeEach(async () => {
   cloud = await startAzure();
@@ -47,7 +49,7 @@ const versionOf = async (version: string): Promise<Image> => {
 };
 const templateOf = ({ ref }: Image) => ({ boot: { kind: 'image', image: ref } }) as const;
 
-describe('an image whose maker is killed', () => {
+describe('an image whose maker is killed', { timeout }, () => {
   const request = {
     name: 'web-1',
     family: 'web',
@@ -87,7 +89,7 @@ describe('an image whose maker is killed', () => {
   );
 });
 
-describe('a replication whose process is killed', () => {
+describe('a replication whose process is killed', { timeout }, () => {
   const change = { set: ['westus', { name: 'uksouth', replicaCount: 2 }] };
 
   it('goes on with its token, and is asked for once', async () => {
@@ -133,7 +135,7 @@ describe('a replication whose process is killed', () => {
   });
 });
 
-describe('a fleet whose maker is killed', () => {
+describe('a fleet whose maker is killed', { timeout }, () => {
   it('is gone on with by its key', async () => {
     const template = templateOf(await versionOf('1.0.0'));
     const request = { name: 'web', size: 2, template, idempotencyKey: 'the-key' };
@@ -165,7 +167,7 @@ async function beginRollout(options: object = {}) {
   return { rollout, expectDone };
 }
 
-describe('a rollout whose process is killed', () => {
+describe('a rollout whose process is killed', { timeout }, () => {
   it('in the middle goes on with its token, and each machine is replaced once', async () => {
     const { rollout, expectDone } = await beginRollout();
     const { token = '' } = await killAfter('VirtualMachineScaleSets.DeleteInstances', {

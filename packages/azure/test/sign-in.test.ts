@@ -83,44 +83,49 @@ function expectSilence({ everything }: SignedIn, secret: string): void {
     for (const text of everything) expect(text).not.toContain(form);
 }
 
-describe('an application that signs in with a secret of its environment', () => {
-  it('gets a token over TLS, which all calls carry', async ({ skip }) => {
-    skip(certificate === undefined, missing);
-    const signed = await signIn(clientSecret);
-    expect(signed.answer).toEqual({ id: expect.stringContaining('/versions/1.0.0') });
-    const members = cloud.emulator.requests
-      .filter(({ rpc }) => rpc !== 'Operations.Get')
-      .map(({ member }) => member);
-    expect(new Set(members)).toEqual(new Set([robot]));
-    const [asked] = identity?.asked ?? [];
-    expect(identity?.asked).toHaveLength(1);
-    expect(asked?.get('grant_type')).toBe('client_credentials');
-    expect(asked?.get('scope')).toBe('https://management.azure.com/.default');
-    expectSilence(signed, clientSecret);
-    expectSilence(signed, cloud.emulator.token(robot));
-  });
-
-  it('whose secret is wrong is UNAUTHENTICATED, with what to do, and without the secret', async ({
-    skip,
-  }) => {
-    skip(certificate === undefined, missing);
-    const wrong = 'Wr0ng~secret+of/the=robot';
-    const signed = await signIn(wrong);
-    expect(signed.answer).toMatchObject({
-      code: 'UNAUTHENTICATED',
-      message: expect.stringContaining('AADSTS7000215'),
-      hint: expect.stringContaining('AZURE_CLIENT_SECRET'),
+// Its processes take their time to start on a busy machine.
+describe(
+  'an application that signs in with a secret of its environment',
+  { timeout: 60_000 },
+  () => {
+    it('gets a token over TLS, which all calls carry', async ({ skip }) => {
+      skip(certificate === undefined, missing);
+      const signed = await signIn(clientSecret);
+      expect(signed.answer).toEqual({ id: expect.stringContaining('/versions/1.0.0') });
+      const members = cloud.emulator.requests
+        .filter(({ rpc }) => rpc !== 'Operations.Get')
+        .map(({ member }) => member);
+      expect(new Set(members)).toEqual(new Set([robot]));
+      const [asked] = identity?.asked ?? [];
+      expect(identity?.asked).toHaveLength(1);
+      expect(asked?.get('grant_type')).toBe('client_credentials');
+      expect(asked?.get('scope')).toBe('https://management.azure.com/.default');
+      expectSilence(signed, clientSecret);
+      expectSilence(signed, cloud.emulator.token(robot));
     });
-    expect(cloud.emulator.requests).toEqual([]);
-    expectSilence(signed, wrong);
-  });
 
-  it('of a server that nobody has vouched for gets nothing, and neither does the server', async ({
-    skip,
-  }) => {
-    skip(certificate === undefined, missing);
-    const { answer } = await signIn(clientSecret, { NODE_EXTRA_CA_CERTS: '' });
-    expect(answer).toMatchObject({ code: expect.stringMatching(/UNAUTHENTICATED|UNAVAILABLE/) });
-    expect(identity?.asked).toEqual([]);
-  });
-});
+    it('whose secret is wrong is UNAUTHENTICATED, with what to do, and without the secret', async ({
+      skip,
+    }) => {
+      skip(certificate === undefined, missing);
+      const wrong = 'Wr0ng~secret+of/the=robot';
+      const signed = await signIn(wrong);
+      expect(signed.answer).toMatchObject({
+        code: 'UNAUTHENTICATED',
+        message: expect.stringContaining('AADSTS7000215'),
+        hint: expect.stringContaining('AZURE_CLIENT_SECRET'),
+      });
+      expect(cloud.emulator.requests).toEqual([]);
+      expectSilence(signed, wrong);
+    });
+
+    it('of a server that nobody has vouched for gets nothing, and neither does the server', async ({
+      skip,
+    }) => {
+      skip(certificate === undefined, missing);
+      const { answer } = await signIn(clientSecret, { NODE_EXTRA_CA_CERTS: '' });
+      expect(answer).toMatchObject({ code: expect.stringMatching(/UNAUTHENTICATED|UNAVAILABLE/) });
+      expect(identity?.asked).toEqual([]);
+    });
+  },
+);

@@ -228,7 +228,7 @@ describe('an upload', () => {
       { provider: 'azure', kind: 'image', id: `${front.endpoint}/vhds/${left}` },
     ]);
     expect(await blobs()).toEqual([]);
-  });
+  }, 60_000);
 
   it.each(['drop-before', 'drop-after', 'busy'] as const)(
     'goes on after trouble on the way: %s',
