@@ -59,8 +59,9 @@ it.skipIf(missing !== undefined)('has a classic cloud to be checked against', as
 // eslint-disable-next-line vitest/no-conditional-tests -- the suite asks the cloud what there is to check
 if (missing === undefined)
   await describeProvider({
-    it,
-    describe,
+    // The tests don't meet each other, and wait for the cloud most of their time.
+    it: it.concurrent,
+    describe: describe.concurrent,
     createWorld,
     timeouts: { test: 120_000, settle: 30_000 },
   });

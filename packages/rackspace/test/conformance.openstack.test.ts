@@ -41,8 +41,9 @@ it.skipIf(missing !== undefined)('has an OpenStack to be checked against', async
 // eslint-disable-next-line vitest/no-conditional-tests -- the suite asks the cloud what there is to check
 if (missing === undefined)
   await describeProvider({
-    it,
-    describe,
+    // The tests don't meet each other, and wait for the cloud most of their time.
+    it: it.concurrent,
+    describe: describe.concurrent,
     createWorld,
     timeouts: { test: 120_000, settle: 30_000 },
   });

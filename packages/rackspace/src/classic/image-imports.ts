@@ -16,7 +16,7 @@ import type { CloudContext } from '../resources/context.ts';
 import { changeImage } from '../resources/image-access.ts';
 import type { ImageCreation } from '../resources/image-creation.ts';
 import { removeImage } from '../resources/image-deletion.ts';
-import { finishImage } from '../resources/image-finish.ts';
+import { finishImage, finishing } from '../resources/image-finish.ts';
 import { imageWithKey, keyDigest } from '../resources/image-key.ts';
 import type { Swift } from '../swift/swift.ts';
 import { importable, type ImportedDisk } from './disk-conversion.ts';
@@ -88,7 +88,7 @@ export class ImageImports {
         const isLeft = made === undefined && !isMine && (await this.#isLeft(context, key, signal));
         if (isMine || isLeft) await this.#upload(key, { ...disk, isLeft }, control);
         control.accepted(token);
-        return await this.#conclude(context, key, control);
+        return await this.#conclude(context, key, control, made);
       } catch (error) {
         if (signal.aborted) await this.#cancelled(context, { key, isMine, token }, error);
         const isGone = !isMine && ImgkitError.is(error, 'NOT_FOUND') && tries < maxTries;
@@ -112,7 +112,7 @@ export class ImageImports {
         resource: key,
         hint: 'Make the same call again, with the same idempotency key.',
       });
-    return this.#conclude(context, key, control);
+    return this.#conclude(context, key, control, made);
   }
 
   /** Removes what an import has made, once the cloud does nothing for it any more. */
@@ -224,10 +224,15 @@ export class ImageImports {
   }
 
   /** Waits for the task, and makes of its image what it shall be. Several may do so at the same time. */
-  async #conclude(context: CloudContext, key: string, control: OperationControl): Promise<Image> {
+  async #conclude(
+    context: CloudContext,
+    key: string,
+    control: OperationControl,
+    made?: GlanceImage,
+  ): Promise<Image> {
     const { signal, progress } = control;
     const record = await this.records.read(key, { signal });
-    let image = await imageWithKey(context, key, signal);
+    let image = made;
     if (record !== undefined && image === undefined) {
       const id = await context.poll(async () => {
         const task = await this.#tasks.find(record.task ?? '', { signal });
@@ -257,10 +262,15 @@ export class ImageImports {
     signal: AbortSignal,
   ): Promise<GlanceImage> {
     const size = diskBytes === undefined ? {} : { [properties.diskSize]: String(diskBytes) };
+    const own = { name, ...wanted, ...size };
+    // All at once: there is nothing to be enforced here between the two.
     return changeImage(
       context,
       id,
-      (image) => (image[properties.key] === undefined ? { name, ...wanted, ...size } : {}),
+      async (image) =>
+        image[properties.key] === undefined
+          ? { ...own, ...(await finishing(context, { ...image, ...own }, { signal })) }
+          : {},
       { signal },
     );
   }

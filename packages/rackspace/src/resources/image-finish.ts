@@ -3,7 +3,7 @@ import type { CallOptions } from '@imgkit/core';
 import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
 import { isOurs, properties, toImage } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
-import { changeImage } from './image-access.ts';
+import { changeImage, type Properties } from './image-access.ts';
 import { enforce } from './image-state.ts';
 import { digestNote } from './known-digest.ts';
 import { listImages } from './image-listing.ts';
@@ -22,21 +22,26 @@ export async function finishImage(
   if (!propertyOf(image, properties.unfinished)) return image;
   const { state } = toImage(image, context).deprecation;
   await enforce(context, image, state, options);
-  return changeImage(
-    context,
-    image.id,
-    async (now) => {
-      const plan = propertyOf(now, properties.unfinished);
-      if (!plan) return {};
-      const family = propertyOf(now, properties.family);
-      const over = { [properties.unfinished]: undefined, [properties.maker]: undefined };
-      const done = { ...voided(now), ...over, ...digestNote(now, sha256) };
-      if (plan !== 'published' || family === undefined) return done;
-      const publishedAt = await publicationInstant(context, family, options);
-      return { ...done, [properties.published]: 'true', [properties.publishedAt]: publishedAt };
-    },
-    { ...options, known: image },
-  );
+  return changeImage(context, image.id, (now) => finishing(context, now, { signal, sha256 }), {
+    ...options,
+    known: image,
+  });
+}
+
+/** The properties that make an image whole whose data stands; none when that was done. */
+export async function finishing(
+  context: CloudContext,
+  image: GlanceImage,
+  { signal, sha256 }: CallOptions & { readonly sha256?: string | undefined } = {},
+): Promise<Properties> {
+  const plan = propertyOf(image, properties.unfinished);
+  if (!plan) return {};
+  const family = propertyOf(image, properties.family);
+  const over = { [properties.unfinished]: undefined, [properties.maker]: undefined };
+  const done = { ...voided(image), ...over, ...digestNote(image, sha256) };
+  if (plan !== 'published' || family === undefined) return done;
+  const publishedAt = await publicationInstant(context, family, { signal });
+  return { ...done, [properties.published]: 'true', [properties.publishedAt]: publishedAt };
 }
 
 /** The present, but later than any publication of the family. */
