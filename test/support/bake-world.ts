@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { createImgkit, type Imgkit } from '@imgkit/core';
 import { qemu, qemuStore } from '@imgkit/qemu';
 import type { Job, Line } from '../bake-program.fixture.ts';
+import { leftoversOf } from './leftovers.ts';
 
 const program = fileURLToPath(new URL('../bake-program.fixture.ts', import.meta.url));
 const killPoints = new URL('../bake-kill-points.fixture.ts', import.meta.url).href;
@@ -200,17 +201,8 @@ export class BakeWorld implements AsyncDisposable {
       if (!/^[\da-f]{64}$/u.test(name)) left.push(`store/warm/${name}`);
     left.push(...list(join(this.state, 'bake-keys')).map((name) => `state/bake-keys/${name}`));
     await this.use(async (kit) => {
-      for await (const { kind, id, state, step } of kit.engine.ledger())
-        if (state !== 'deleted' && state !== 'kept')
-          left.push(`ledger: ${step}: ${kind} ${id} ${state}`);
-      for await (const { id, state, finishedAt } of kit.runs.list({ children: true }))
-        if (finishedAt === undefined) left.push(`run ${id} is ${state}`);
       const provider = kit.providers.get('qemu');
-      for await (const { id } of provider.instances?.list() ?? []) left.push(id);
-      for await (const { id } of provider.disks?.list() ?? []) left.push(id);
-      const { plan } = await kit.runs.sweep();
-      for (const { action, resource, reason } of plan)
-        if (action === 'remove') left.push(`sweep: ${resource.id}: ${reason}`);
+      left.push(...(await leftoversOf(kit, provider)));
       const local = qemuStore(provider);
       for (const { path, reason } of await local.collectGarbage({ dryRun: true }))
         left.push(`garbage: ${path}: ${reason}`);

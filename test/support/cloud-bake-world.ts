@@ -12,6 +12,7 @@ import type { Faults, LoggedRequest, Violation } from '@imgkit/emulators';
 import { qemu } from '@imgkit/qemu';
 import type { Job } from '../bake-program.fixture.ts';
 import { machinesBelow, Program, type Ended } from './bake-world.ts';
+import { leftoversOf } from './leftovers.ts';
 
 /** What machines of a world can boot from. */
 export interface BaseOfWorld {
@@ -105,18 +106,7 @@ export class CloudBakeWorld<E extends EmulatedCloud = EmulatedCloud> implements 
   /** All that should not be there when nothing is at work, at the cloud and behind it: empty when all is well. */
   leftovers(): Promise<readonly string[]> {
     return this.use(async (kit, provider) => {
-      const left: string[] = [];
-      for await (const { id } of provider.instances?.list() ?? []) left.push(id);
-      for await (const { id } of provider.disks?.list() ?? []) left.push(id);
-      for await (const { id } of provider.snapshots?.list() ?? []) left.push(id);
-      for await (const { kind, id, state, step } of kit.engine.ledger())
-        if (state !== 'deleted' && state !== 'kept')
-          left.push(`ledger: ${step}: ${kind} ${id} ${state}`);
-      for await (const { id, state, finishedAt } of kit.runs.list({ children: true }))
-        if (finishedAt === undefined) left.push(`run ${id} is ${state}`);
-      const { plan } = await kit.runs.sweep();
-      for (const { action, resource, reason } of plan)
-        if (action === 'remove') left.push(`sweep: ${resource.id}: ${reason}`);
+      const left = await leftoversOf(kit, provider);
       const behind = this.#parts.machines.providers.get('qemu');
       for await (const { id } of behind.instances?.list() ?? []) left.push(`machine ${id}`);
       for await (const { id } of behind.disks?.list() ?? []) left.push(`its disk ${id}`);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import type { Job } from '../bake-program.fixture.ts';
 import { machinesBelow, Program, type Ended } from './bake-world.ts';
+import { leftoversOf } from './leftovers.ts';
 import { LossyProxy } from './lossy-proxy.ts';
 import { optionsOf } from './openstack-world.ts';
 
@@ -87,18 +88,9 @@ export class OpenStackBakeWorld implements AsyncDisposable {
   /** All that should not be there when nothing is at work, in the cloud and behind it: empty when all is well. */
   leftovers(): Promise<readonly string[]> {
     return this.use(async (kit, provider) => {
-      const left: string[] = [];
-      for await (const { id } of provider.instances?.list() ?? []) left.push(`instance ${id}`);
+      const left = await leftoversOf(kit, provider);
       for await (const { kind, id } of provider.owned.list({}))
         if (kind !== 'image') left.push(`${kind} ${id}`);
-      for await (const { kind, id, state, step } of kit.engine.ledger())
-        if (state !== 'deleted' && state !== 'kept')
-          left.push(`ledger: ${step}: ${kind} ${id} ${state}`);
-      for await (const { id, state, finishedAt } of kit.runs.list({ children: true }))
-        if (finishedAt === undefined) left.push(`run ${id} is ${state}`);
-      const { plan } = await kit.runs.sweep();
-      for (const { action, resource, reason } of plan)
-        if (action === 'remove') left.push(`sweep: ${resource.id}: ${reason}`);
       const cloud = inject('openstack');
       const behind = cloud.missing === undefined ? cloud.directory : '';
       const guests = machinesBelow(join(behind, 'nova', 'instances'));
