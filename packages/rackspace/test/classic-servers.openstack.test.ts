@@ -8,7 +8,8 @@ import { z } from 'zod';
 
 import { hasImageSchedules, isGlanceImage } from '../src/index.ts';
 import { publicNetwork } from './classic/server-service.ts';
-import { classicCloud, classicProvider } from './classic.ts';
+import { classicCloud, classicOptions, classicProvider } from './classic.ts';
+import { killedProgram } from './killed.ts';
 import { kitOf, missing, scratch } from './openstack.ts';
 
 const day = 86_400_000;
@@ -253,6 +254,53 @@ describe.skipIf(missing !== undefined)('a group of Auto Scale that somebody else
     const back = await fleets.rollBack(id);
     expect(back).toMatchObject({ status: 'STABLE', size: 1 });
     expect(back.versions).toEqual([{ image: next.ref, instances: 1, target: true }]);
+  });
+});
+
+describe.skipIf(missing !== undefined)('a rollout of Auto Scale whose process is killed', () => {
+  it('goes on in the next one, with each server replaced once, and so does going back', async () => {
+    const { cloud, fleets, run, labels, create, template, ask } = await world();
+    onTestFinished(() => cloud.faults.clear());
+    const [old, next] = [await create('old'), await create('new')];
+    const made = await fleets.create({ name: run, size: 2, labels, template: template(old) });
+    // It may be larger: by itself it doesn't go back to its size.
+    const place = `autoscale/v1.0/groups/${made.id}/config`;
+    const configuration = z.object({ groupConfiguration: z.looseObject({}) });
+    const { groupConfiguration } = configuration.parse(await (await ask(place)).json());
+    const body = JSON.stringify({ ...groupConfiguration, maxEntities: 5 });
+    await ask(place, { method: 'PUT', headers: { 'content-type': 'application/json' }, body });
+    const options = { name: 'images', ...(await classicOptions('images')) };
+    const killed = async (
+      { at, skip = 0 }: { readonly at: string; readonly skip?: number },
+      call: string,
+      request: unknown,
+    ) => {
+      const reached = Promise.withResolvers<void>();
+      const match = new RegExp(at);
+      cloud.faults.add({ match, skip, kind: 'lost', times: 100, onDone: reached.resolve });
+      const args = [await scratch(), JSON.stringify(options), call, JSON.stringify(request)];
+      await killedProgram('killed-program.ts', args, reached.promise);
+      cloud.faults.clear();
+      await cloud.scale.settled();
+    };
+    const rollout = { fleet: made.id, template: template(next) };
+    const group = `/groups/${made.id}`;
+
+    // When a new server is made beside the old ones, and when the first of those goes.
+    await killed({ at: `PUT .*${group}/config$`, skip: 1 }, 'fleets.rollOut', rollout);
+    expect(cloud.scale.made(made.id)).toBe(3);
+    expect(await fleets.get(made.id)).toMatchObject({ status: 'ROLLING', size: 2 });
+    await killed({ at: `DELETE .*${group}/servers/` }, 'fleets.rollOut', rollout);
+    const rolled = await fleets.rollOut(rollout);
+    expect(rolled).toMatchObject({ status: 'STABLE', size: 2 });
+    expect(rolled.versions).toEqual([{ image: next.ref, instances: 2, target: true }]);
+    expect(rolled.instances.some((id) => made.instances.includes(id))).toBe(false);
+    expect(cloud.scale.made(made.id), 'two at first, and one for each').toBe(4);
+
+    await killed({ at: `PUT .*${group}/launch$` }, 'fleets.rollBack', { id: made.id });
+    const back = await fleets.rollBack(made.id);
+    expect(back.versions).toEqual([{ image: old.ref, instances: 2, target: true }]);
+    expect(cloud.scale.made(made.id)).toBe(6);
   });
 });
 

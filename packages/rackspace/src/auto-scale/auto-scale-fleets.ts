@@ -22,7 +22,7 @@ import { checkLabels, checkName, hasLabels } from '../resources/rules.ts';
 import { ifThere, type AutoScale, type ScalingGroup } from './auto-scale.ts';
 import { failed, goesOn, readNote, thisChanger, withNote, type GroupChange } from './group-note.ts';
 import { showGroup } from './group-view.ts';
-import { changedLaunch, newLaunch } from './launch-configuration.ts';
+import { changedLaunch, newLaunch, templateOf } from './launch-configuration.ts';
 import type { LaunchMemory } from './launch-memory.ts';
 import {
   bound,
@@ -160,7 +160,6 @@ export class AutoScaleFleets implements Fleets {
       const { launchConfiguration: before, groupConfiguration } = group;
       const { labels } = readNote(groupConfiguration);
       const launch = await changedLaunch(context, before, labels, template, control);
-      await this.#memory.keep(id, before, control);
       return this.#roll(group, launch, bounds, control);
     });
   }
@@ -169,7 +168,10 @@ export class AutoScaleFleets implements Fleets {
     const context = this.#context;
     return context.operation('fleets.rollBack', id, options, async (control) => {
       const group = await this.#free(id, control);
-      const before = await this.#memory.read(id, control);
+      const { launchConfiguration: launch, groupConfiguration } = group;
+      // One that broke off may have got what it goes back to.
+      const isBack = readNote(groupConfiguration).change?.back === templateOf(launch.args.server);
+      const before = isBack ? launch : await this.#memory.read({ id, launch }, control);
       if (before === undefined)
         throw new ImgkitError(
           'FAILED_PRECONDITION',
@@ -179,8 +181,8 @@ export class AutoScaleFleets implements Fleets {
             hint: 'Roll out another template first.',
           },
         );
-      await this.#memory.keep(id, group.launchConfiguration, control);
-      return this.#roll(group, before, checkBounds({}), control);
+      const back = templateOf(before.args.server);
+      return this.#roll(group, before, { ...checkBounds({}), back }, control);
     });
   }
 
@@ -194,10 +196,10 @@ export class AutoScaleFleets implements Fleets {
   /** What of the fleets uses an image: also such as have no machines, and what they can be rolled back to. */
   async usersOf(image: string, options?: CallOptions): Promise<readonly ImageUser[]> {
     const users: ImageUser[] = [];
-    for await (const { id, launchConfiguration } of this.#scale.list(options)) {
-      if (launchConfiguration.args.server.imageRef === image)
+    for await (const { id, launchConfiguration: launch } of this.#scale.list(options)) {
+      if (launch.args.server.imageRef === image)
         users.push({ kind: 'fleet', id, reason: 'its new machines are launched from it' });
-      const before = await this.#memory.read(id, { signal: options?.signal });
+      const before = await this.#memory.read({ id, launch }, { signal: options?.signal });
       if (before?.args.server.imageRef === image)
         users.push({ kind: 'template', id, reason: 'the fleet can be rolled back to it' });
     }
@@ -208,17 +210,20 @@ export class AutoScaleFleets implements Fleets {
   async #roll(
     group: ScalingGroup,
     launch: ScalingGroup['launchConfiguration'],
-    bounds: RolloutBounds,
+    { back, ...bounds }: RolloutBounds & { readonly back?: string | undefined },
     control: OperationControl,
   ): Promise<Fleet> {
-    const { id, groupConfiguration, state } = group;
+    const { id, groupConfiguration, launchConfiguration, state } = group;
     const { minEntities: least, maxEntities: most } = groupConfiguration;
     const standing = readNote(groupConfiguration).change;
     // One that broke off says what the group was before it.
     const was = standing ?? { size: state.desiredCapacity, least, most };
-    const change: GroupChange = { ...was, changer: thisChanger() };
+    const change: GroupChange = { ...was, changer: thisChanger(), back };
     const parts = { context: this.#context, scale: this.#scale, control };
-    await bound(parts, group, change);
+    // What a rollout that broke off has above the size stays until it is chosen what goes.
+    const room = Math.max(0, state.desiredCapacity - change.size);
+    await bound(parts, group, change, { room });
+    await this.#memory.keep({ id, launch }, launchConfiguration, control);
     await this.#scale.relaunch(id, launch, control);
     const { maxSurge, maxUnavailable, canary } = bounds;
     const rest = [id, maxSurge, maxUnavailable, ...(canary === undefined ? [] : [canary])];
@@ -234,7 +239,6 @@ export class AutoScaleFleets implements Fleets {
   ): Promise<Fleet> {
     const parts = { context: this.#context, scale: this.#scale, control };
     try {
-      await settled(this.#context, this.#scale, id, change.size, control);
       await replaceMembers(parts, id, change, bounds);
     } catch (error) {
       // A caller who gives up may go on with the token.

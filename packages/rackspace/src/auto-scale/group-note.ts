@@ -11,6 +11,8 @@ const entries = {
   createdAt: 'imgkit:created-at',
   /** While it is changed: the size it shall have, and the bounds that it had. */
   change: 'imgkit:change',
+  /** While it is rolled back: the launch configuration that it goes back to. */
+  back: 'imgkit:back-to',
   /** While it is changed: the process that does it; `failed` after a rollout that failed. */
   changer: 'imgkit:changer',
 } as const;
@@ -32,6 +34,8 @@ export interface GroupChange {
   readonly least: number;
   readonly most: number;
   readonly changer: string;
+  /** What tells the launch configuration that it goes back to, if it does. */
+  readonly back?: string | undefined;
 }
 
 /** Reads the note of a group. */
@@ -45,7 +49,7 @@ export function readNote({ metadata }: GroupConfiguration): GroupNote {
     change:
       size === undefined || least === undefined || most === undefined
         ? undefined
-        : { size, least, most, changer },
+        : { size, least, most, changer, back: metadata[entries.back] },
   };
 }
 
@@ -60,6 +64,7 @@ export function withNote(
     [entries.createdAt]: createdAt,
     [entries.change]: change && [change.size, change.least, change.most].join(','),
     [entries.changer]: change?.changer,
+    [entries.back]: change?.back,
   };
   for (const [label, value] of Object.entries(labels)) note[labelProperty(label)] = value;
   const ours = Object.entries(note).flatMap(([name, value]) =>

@@ -81,7 +81,16 @@ function metadataOf(labels: Labels, { metadata = {}, labels: own, ports }: Machi
 function marked<T extends LaunchConfiguration>(launch: T): T {
   const { [templateKey]: _, ...metadata } = launch.args.server.metadata ?? {};
   const server = { ...launch.args.server, metadata };
-  const digest = createHash('sha256').update(JSON.stringify(server)).digest('hex').slice(0, 32);
+  const digest = createHash('sha256').update(ordered(server)).digest('hex').slice(0, 32);
   const noted = { ...server, metadata: { ...metadata, [templateKey]: digest } };
   return { ...launch, args: { ...launch.args, server: noted } };
+}
+
+/** A value as JSON in which the order of its fields says nothing: the cloud gives them in any. */
+function ordered(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
 }

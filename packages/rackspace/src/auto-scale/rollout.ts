@@ -70,34 +70,47 @@ export async function replaceMembers(
   const { context, scale, control } = parts;
   const { signal, progress } = control;
   const { size } = change;
+  const step = maxSurge > 0 ? maxSurge : maxUnavailable;
+  // One that broke off may have left the group larger.
+  const { desiredCapacity: standing } = await scale.state(id, { signal });
+  await settled(context, scale, id, Math.max(standing, size), control);
   for (;;) {
     const group = await scale.get(id, { signal });
     const members = await membersOf(context, group, { signal });
     const old = members.filter(({ isCurrent }) => !isCurrent);
     const done = members.length - old.length;
-    const left = Math.min(old.length, canary === undefined ? old.length : canary - done);
-    if (left <= 0) break;
+    // What a rollout that broke off has made above the size already takes the place of as many.
+    const surplus = Math.max(0, group.state.desiredCapacity - size);
+    const wanted = canary === undefined ? old.length : canary - done;
+    const left = Math.min(old.length, Math.max(wanted, surplus));
+    if (left <= 0) {
+      if (surplus > 0) await bound(parts, group, change, { capped: true });
+      await settled(context, scale, id, size, control);
+      return;
+    }
     progress(
       `${left} of ${size} machines are to be replaced`,
       Math.min(1, done / Math.max(size, 1)),
     );
-    const batch = old.slice(0, Math.min(left, maxSurge > 0 ? maxSurge : maxUnavailable));
-    if (maxSurge > 0) {
-      const room = batch.length;
+    const batch = old.slice(0, Math.min(left, Math.max(step, surplus)));
+    const isSurging = maxSurge > 0 || surplus > 0;
+    if (isSurging) {
+      const room = Math.max(batch.length, surplus);
       await bound(parts, group, change, { least: size + room, room });
-      await settled(context, scale, id, size + batch.length, control);
+      await settled(context, scale, id, size + room, control);
       // The upper bound stays: the group would choose what goes.
       await bound(parts, group, change, { room });
     }
     for (const member of batch)
-      await scale.removeServer(id, member.id, { replace: maxSurge === 0, signal });
+      await scale.removeServer(id, member.id, { replace: !isSurging, signal });
     for (const member of batch)
       await context.poll(
         async () =>
           (await findServer(context, member.id, { signal })) === undefined ? true : undefined,
         signal,
       );
-    await settled(context, scale, id, size, control);
+    const { desiredCapacity: desired } = await scale.state(id, { signal });
+    await settled(context, scale, id, Math.max(desired, size), control);
   }
 }
 
@@ -151,11 +164,13 @@ export async function settled(
   { signal, progress }: Pick<OperationControl, 'signal' | 'progress'>,
 ): Promise<GroupState> {
   let since: number | undefined;
+  let told: number | undefined;
   return context.poll(async () => {
     const state = await scale.state(id, { signal });
     const { active, desiredCapacity: desired, errors = [] } = state;
     if (active.length === size && desired === size) return state;
-    progress(`${active.length} of ${size} machines run`);
+    if (active.length !== told) progress(`${active.length} of ${size} machines run`);
+    told = active.length;
     if (errors.length === 0) since = undefined;
     else since ??= context.clock.now();
     if (since !== undefined && context.clock.now() - since >= faultMs)

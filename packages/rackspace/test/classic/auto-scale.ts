@@ -44,6 +44,11 @@ export class AutoScale {
     this.#parts = { nova, accounts, trouble: this.trouble };
   }
 
+  /** How many servers a group has made so far. */
+  made(group: string): number {
+    return this.#groups.get(group)?.made ?? 0;
+  }
+
   /** When no group has anything to do any more. */
   async settled(): Promise<void> {
     for (const group of this.#groups.values()) await group.settled();

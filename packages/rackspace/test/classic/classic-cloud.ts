@@ -116,6 +116,7 @@ export class ClassicCloud {
     }
     // What isn't read would be taken for the next request.
     request.resume();
+    fault?.onDone?.();
     if (fault?.kind === 'lost') request.socket.destroy();
     else send(response, reply);
   }
