@@ -5,7 +5,7 @@ import { LaunchMemory } from './auto-scale/launch-memory.ts';
 import { ImageExports } from './classic/image-exports.ts';
 import { ImageImports } from './classic/image-imports.ts';
 import { ClassicImageSchedules } from './classic/image-schedules.ts';
-import { imagesAndImports } from './classic/images-and-imports.ts';
+import { imagesAndTransfers } from './classic/images-and-transfers.ts';
 import { autoScaleType, connect } from './client.ts';
 import { cloudSettings } from './configuration/cloud-settings.ts';
 import { RackspaceDeprecation } from './deprecation.ts';
@@ -100,7 +100,7 @@ export async function createParts(
         accessory: new Accessories(context),
         'machine-image': machineImages,
         ...(volumes && { disk: volumes.disks, snapshot: volumes.snapshots }),
-        image: imagesAndImports(context, images, imports),
+        image: imagesAndTransfers(context, images, context),
       }),
       connection: {
         project,

@@ -1,14 +1,12 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { convert } from '@imgkit/core/local';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { classicCloud, classicOptions, classicProvider } from './classic.ts';
+import { killedProgram } from './killed.ts';
 import { kitOf, missing, scratch } from './openstack.ts';
 
 const container = 'imgkit';
@@ -174,7 +172,8 @@ describe.skipIf(missing !== undefined)('a disk on its way into the classic Racks
       times: 100,
       onHit: reached.resolve,
     });
-    await killed(
+    await killedProgram(
+      'upload-program.ts',
       [join(directory, 'state'), JSON.stringify(options), request.name, request.from],
       reached.promise,
     );
@@ -225,17 +224,31 @@ describe.skipIf(missing !== undefined)('a disk on its way into the classic Racks
   });
 });
 
-/** Runs the program that uploads, and kills it when it has come so far. */
-async function killed(args: readonly string[], reached: Promise<void>): Promise<void> {
-  const program = fileURLToPath(new URL('upload-program.ts', import.meta.url));
-  const flags = ['--no-warnings', '--experimental-strip-types', '--conditions=@imgkit/source'];
-  const child = spawn(process.execPath, [...flags, program, ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+describe.skipIf(missing !== undefined)('an export whose process is killed', () => {
+  it('leaves a container that is found by the image’s labels, unlike one that is in use', async () => {
+    const { cloud, number, transfer, request, provider, labels, directory } = await world();
+    const image = await transfer.import(request);
+    const containers = () =>
+      [...cloud.store.containers(number).keys()].filter((name) => name.includes('-export-'));
+    const reached = Promise.withResolvers<void>();
+    cloud.faults.add({ match: /POST .*\/tasks$/, kind: 'lost', onDone: reached.resolve });
+    const wanted = { image: image.ref.id, to: join(directory, 'one.vhd'), format: 'vhd' } as const;
+    const options = { name: 'images', ...(await classicOptions('images')) };
+    const args = [join(directory, 'state'), JSON.stringify(options), 'transfer.export'];
+    await killedProgram('killed-program.ts', [...args, JSON.stringify(wanted)], reached.promise);
+    const [left] = containers();
+    expect(await owned(provider, labels)).toEqual([image.ref.id, `exports/${left}`]);
+    await provider.owned.delete('image', `exports/${left}`);
+    await provider.owned.delete('image', `exports/${left}`);
+    expect(containers()).toEqual([]);
+
+    const gate = Promise.withResolvers<void>();
+    cloud.tasks.gate = gate.promise;
+    const exporting = transfer.export(wanted);
+    await expect.poll(containers).toHaveLength(1);
+    expect(await owned(provider, labels), 'somebody works on it').toEqual([image.ref.id]);
+    gate.resolve();
+    await exporting;
+    expect(containers()).toEqual([]);
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const exit = once(child, 'exit');
-  await Promise.race([reached, exit]);
-  child.kill('SIGKILL');
-  const [, signal]: unknown[] = await exit;
-  expect(signal).toBe('SIGKILL');
-}
+});

@@ -5,15 +5,19 @@ import { pipeline } from 'node:stream/promises';
 
 import {
   ImgkitError,
+  type CallOptions,
   type DiskFormat,
   type ExportedImage,
+  type Labels,
   type OperationControl,
 } from '@imgkit/core';
 import { formatProcess, parseProcess, systemProcesses } from '@imgkit/core/local';
 
+import { notFound } from '../errors.ts';
 import type { GlanceImage } from '../glance/glance-image.ts';
 import { isRunning, taskFailure, type ImageTask, type ImageTasks } from '../glance/image-tasks.ts';
-import { toImage } from '../mapping.ts';
+import { labelsOfName, ownedName } from '../instances/ownership.ts';
+import { toImage, toLabels } from '../mapping.ts';
 import type { CloudContext } from '../resources/context.ts';
 import { writeFile } from '../resources/disk-target.ts';
 import { checkPlace, place } from '../resources/export-place.ts';
@@ -35,8 +39,19 @@ export interface ExportPlace {
   readonly format: DiskFormat;
 }
 
-/** What of a container says who made it. */
-const makerKey = 'imgkit-maker';
+/** What a container says of itself: which process made it, when, and who owns what it exports. */
+const notes = ['imgkit-maker', 'imgkit-created-at', 'imgkit-owned'] as const;
+/** After how long an export is over whose process can't be seen from here: the cloud forgets its task by then. */
+const longestMs = 48 * 3_600_000;
+
+/** The container of an export whose process has ended before it was removed. */
+export interface AbandonedExport {
+  readonly container: string;
+  /** When it was made, as an ISO 8601 instant. */
+  readonly createdAt: string;
+  /** By which labels the image is owned that was exported. */
+  readonly labels: Labels;
+}
 
 /**
  * Writes images to files in a cloud that gives them out by tasks only: a task writes the image's VHD into a
@@ -77,12 +92,12 @@ export class ImageExports {
         hint: 'Only the data of an active image can be had.',
       });
     await checkPlace(to, storedBytes + (format === 'raw' ? diskSizeBytes : 0));
-    await this.#removeLeft(control.signal);
+    for await (const left of this.abandoned(context, control)) await this.remove(left.container);
     const container = `${this.#prefix}${randomUUID()}`;
     const parts = ['vhd', 'raw'].map((kind) => `${to}.${randomUUID().slice(0, 8)}.${kind}.part`);
     const [vhd = '', raw = ''] = parts;
     try {
-      const object = await this.#have(context, id, container, control);
+      const object = await this.#have(context, native, container, control);
       await this.#download(container, object, vhd, storedBytes, control);
       if (format === 'raw') {
         control.progress('unpacking the disk');
@@ -97,18 +112,51 @@ export class ImageExports {
       return { path: to, format, sizeBytes, digest: `sha256:${digest}` };
     } finally {
       for (const part of parts) await rm(part, { force: true });
-      await this.#remove(container);
+      await this.remove(container);
     }
+  }
+
+  /** What processes have left that are gone; what others still work on isn't among it. */
+  async *abandoned(
+    { clock }: CloudContext,
+    { signal }: CallOptions = {},
+  ): AsyncGenerator<AbandonedExport, void, undefined> {
+    for (const container of await this.#swift.containers(this.#prefix, { signal })) {
+      const {
+        'imgkit-maker': maker = '',
+        'imgkit-created-at': createdAt = '',
+        'imgkit-owned': owned = '',
+      } = await this.#swift.containerNote(container, notes, { signal });
+      const process = parseProcess(maker);
+      if (process === undefined || Number.isNaN(Date.parse(createdAt))) continue; // it is none of ours
+      const isOld = clock.now() - Date.parse(createdAt) > longestMs;
+      if (systemProcesses.isAlive(process) ?? !isOld) continue;
+      yield { container, createdAt, labels: labelsOfName(owned) ?? {} };
+    }
+  }
+
+  /** Removes a container of an export, and what is in it. Removing what is gone succeeds. */
+  async remove(container: string, options?: CallOptions): Promise<void> {
+    if (!container.startsWith(this.#prefix)) throw notFound('export', container);
+    for await (const { name } of this.#swift.list(container, { prefix: '' }, options))
+      await this.#swift.remove(container, name, { isLarge: true, ...options });
+    await this.#swift.removeContainer(container, options);
   }
 
   /** Has the cloud write the image; gives the name of the object. */
   async #have(
     context: CloudContext,
-    image: string,
+    native: GlanceImage,
     container: string,
     { signal, progress }: OperationControl,
   ): Promise<string> {
-    const metadata = { [makerKey]: formatProcess(systemProcesses.self()) };
+    const image = native.id;
+    const [maker, createdAt, owned] = notes;
+    const metadata = {
+      [maker]: formatProcess(systemProcesses.self()),
+      [createdAt]: new Date(context.clock.now()).toISOString(),
+      [owned]: ownedName(toLabels(native), 'export'),
+    };
     await this.#swift.makeContainer(container, { signal, metadata });
     const begun = await this.#tasks.export(image, container, { signal });
     const location = await context.poll(async () => {
@@ -151,22 +199,6 @@ export class ImageExports {
         resource: object,
         hint: 'Export the image again.',
       });
-  }
-
-  /** Removes what processes of this machine have left that are gone. */
-  async #removeLeft(signal: AbortSignal): Promise<void> {
-    for (const container of await this.#swift.containers(this.#prefix, { signal })) {
-      const note = await this.#swift.containerNote(container, makerKey, { signal });
-      const maker = parseProcess(note ?? '');
-      if (maker !== undefined && systemProcesses.isAlive(maker) === false)
-        await this.#remove(container);
-    }
-  }
-
-  async #remove(container: string): Promise<void> {
-    for await (const { name } of this.#swift.list(container, { prefix: '' }))
-      await this.#swift.remove(container, name, { isLarge: true });
-    await this.#swift.removeContainer(container);
   }
 }
 

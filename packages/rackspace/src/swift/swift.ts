@@ -58,16 +58,21 @@ export class Swift {
     await this.#service.done({ method: 'PUT', path, headers, safe: true, ...options });
   }
 
-  /** What is noted of a container; `undefined` when there is none. */
-  async containerNote(
+  /** What is noted of a container; nothing when there is none. */
+  async containerNote<K extends string>(
     container: string,
-    key: string,
+    keys: readonly K[],
     options?: CallOptions,
-  ): Promise<string | undefined> {
+  ): Promise<Partial<Record<K, string>>> {
     const response = await ifThere(() =>
       this.#service.send({ method: 'HEAD', path: pathOf(container), ...options }),
     );
-    return response?.headers.get(`x-container-meta-${key}`) ?? undefined;
+    const note: Partial<Record<K, string>> = {};
+    for (const key of keys) {
+      const value = response?.headers.get(`x-container-meta-${key}`) ?? undefined;
+      if (value !== undefined) note[key] = value;
+    }
+    return note;
   }
 
   /** The names of containers that begin with a text. */

@@ -18,6 +18,8 @@ const manifest = z.array(
 export class CloudFiles {
   readonly #store: ObjectStore;
   readonly #now: () => number;
+  /** What is noted of containers, as headers. */
+  readonly #notes = new WeakMap<object, Readonly<Record<string, string>>>();
 
   constructor(store: ObjectStore, now: () => number) {
     this.#store = store;
@@ -37,11 +39,14 @@ export class CloudFiles {
     return { status: 200, json: names.map((name) => ({ name })) };
   }
 
-  #container({ method, account, query }: Call, name: string): Reply {
+  #container({ method, account, query, headers }: Call, name: string): Reply {
     const containers = this.#store.containers(account.number);
     const found = containers.get(name);
     if (method === 'PUT') {
-      if (found === undefined) containers.set(name, new Map());
+      const container = found ?? new Map<string, StoredObject>();
+      containers.set(name, container);
+      const note = metadataOf('container', headers);
+      this.#notes.set(container, { ...this.#notes.get(container), ...note });
       return { status: found === undefined ? 201 : 202 };
     }
     if (found === undefined) throw htmlRefusal(404, 'The resource could not be found.');
@@ -50,7 +55,9 @@ export class CloudFiles {
       containers.delete(name);
       return { status: 204 };
     }
-    return method === 'HEAD' ? { status: 204 } : { status: 200, json: listing(found, query) };
+    return method === 'HEAD'
+      ? { status: 204, headers: this.#notes.get(found) ?? {} }
+      : { status: 200, json: listing(found, query) };
   }
 
   async #object(call: Call, container: string, name: string): Promise<Reply> {
@@ -120,9 +127,7 @@ export class CloudFiles {
     etag: string,
     sizeBytes: number,
   ): StoredObject {
-    const metadata: Record<string, string> = {};
-    for (const [name, value] of Object.entries(headers))
-      if (name.startsWith('x-object-meta-') && typeof value === 'string') metadata[name] = value;
+    const metadata = metadataOf('object', headers);
     const contentType = headers['content-type'] ?? 'application/octet-stream';
     return { content, etag, sizeBytes, contentType, metadata, modified: this.#now() };
   }
@@ -131,6 +136,20 @@ export class CloudFiles {
     const [, container = '', ...rest] = path.split('/');
     this.#store.containers(account).get(container)?.delete(rest.join('/'));
   }
+}
+
+/** What of a request's headers is noted. Swift takes values of 256 bytes. */
+function metadataOf(
+  kind: 'container' | 'object',
+  headers: Call['headers'],
+): Record<string, string> {
+  const noted: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (!name.startsWith(`x-${kind}-meta-`) || typeof value !== 'string') continue;
+    if (value.length > 256) throw htmlRefusal(400, 'Metadata value longer than 256.');
+    noted[name] = value;
+  }
+  return noted;
 }
 
 /** A page of a container, as JSON. */
