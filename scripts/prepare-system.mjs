@@ -106,6 +106,7 @@ export const testRequirements = [
   openstack(`${pythonPackages}/nova`, 'python3-nova', "is the tests' compute service"),
   openstack(`${pythonPackages}/cinder`, 'python3-cinder', "is the tests' volume service"),
   openstack('/usr/bin/gunicorn', 'gunicorn', 'serves them'),
+  openstack('/usr/bin/eatmydata', 'eatmydata', "spares them the disk's time"),
   openstack(
     '/usr/bin/genisoimage',
     'genisoimage',
