@@ -1,5 +1,13 @@
-import { createImgkit, type CreateFleetRequest, type CreateImageRequest } from '@imgkit/core';
-import type { ExportImageRequest, Provider, RolloutRequest } from '@imgkit/core';
+import {
+  createImgkit,
+  type CreateFleetRequest,
+  type CreateImageRequest,
+  type CreateMachineImageRequest,
+  type ExportImageRequest,
+  type Provider,
+  type RestoreRequest,
+  type RolloutRequest,
+} from '@imgkit/core';
 
 import {
   azure,
@@ -18,6 +26,8 @@ export type CalledFor =
     }
   | { readonly call: 'fleets.create'; readonly request: CreateFleetRequest }
   | { readonly call: 'fleets.rollOut'; readonly request: RolloutRequest }
+  | { readonly call: 'machineImages.create'; readonly request: CreateMachineImageRequest }
+  | { readonly call: 'machineImages.restore'; readonly request: RestoreRequest }
   | { readonly call: 'transfer.export'; readonly request: ExportImageRequest };
 
 /** What a process is started with. */
@@ -26,7 +36,7 @@ export type ProcessTask = CalledFor & {
   readonly options: AzureOptions;
 };
 
-function begin({ images, fleets, transfer }: Provider, task: CalledFor) {
+function begin({ images, fleets, machineImages, transfer }: Provider, task: CalledFor) {
   switch (task.call) {
     case 'images.create':
       return images.create(task.request);
@@ -36,6 +46,10 @@ function begin({ images, fleets, transfer }: Provider, task: CalledFor) {
       return fleets?.create(task.request);
     case 'fleets.rollOut':
       return fleets?.rollOut(task.request);
+    case 'machineImages.create':
+      return machineImages?.create(task.request);
+    case 'machineImages.restore':
+      return machineImages?.restore(task.request);
     case 'transfer.export':
       return transfer?.export(task.request);
   }

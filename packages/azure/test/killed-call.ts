@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import type { ProcessTask } from './call-program.ts';
+import { scratch } from '../../core/test/scratch.ts';
+import type { CalledFor, ProcessTask } from './call-program.ts';
+import type { EmulatedAzure } from './emulated-azure.ts';
 
 /** What is left of a process: the token that it gave, if it came so far. */
 export interface KilledCall {
@@ -35,4 +37,18 @@ export async function killedCall(
   await ended;
   if (isOver) throw new Error('it ended before it could be killed');
   return said();
+}
+
+/** Makes a call in another process, which is killed when it waits for the answer to a request that has its effect. */
+export async function killAfter(
+  { emulator, options }: EmulatedAzure,
+  rpc: string,
+  task: CalledFor,
+): Promise<KilledCall> {
+  const fault = { rpc, kind: 'drop', when: 'after', times: Infinity } as const;
+  const stuck = emulator.faults.add(fault);
+  const place = { stateDirectory: await scratch(), options };
+  const left = await killedCall({ ...task, ...place }, () => stuck.struck > 0);
+  stuck.remove();
+  return left;
 }

@@ -4,9 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { scratch } from '../../core/test/scratch.ts';
 import { isAzureImages } from '../src/index.ts';
-import type { CalledFor } from './call-program.ts';
 import { source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
-import { killedCall, type KilledCall } from './killed-call.ts';
+import { killAfter, killedCall } from './killed-call.ts';
 
 // A request of a process has its effect, its answer gets lost, and the process is killed. The next one goes on.
 
@@ -17,16 +16,6 @@ beforeEach(async () => {
   cloud = await startAzure();
 });
 afterEach(() => cloud[Symbol.asyncDispose]());
-
-/** Makes a call in another process, which is killed when it waits for the answer to a request. */
-async function killAfter(rpc: string, task: CalledFor): Promise<KilledCall> {
-  const fault = { rpc, kind: 'drop', when: 'after', times: Infinity } as const;
-  const stuck = cloud.emulator.faults.add(fault);
-  const place = { stateDirectory: await scratch(), options: cloud.options };
-  const left = await killedCall({ ...task, ...place }, () => stuck.struck > 0);
-  stuck.remove();
-  return left;
-}
 
 /** The ids of what stands of a collection. */
 const standing = (collection: string): readonly string[] =>
@@ -62,7 +51,7 @@ describe('an image whose maker is killed', { timeout }, () => {
   it.each(['GalleryImages.CreateOrUpdate', 'GalleryImageVersions.CreateOrUpdate'])(
     'after %s is gone on with by its key',
     async (rpc) => {
-      await killAfter(rpc, { call: 'images.create', request });
+      await killAfter(cloud, rpc, { call: 'images.create', request });
       const image = await (await cloud.provider()).images.create(request);
       expect(image).toMatchObject({ status: 'READY', name: 'web-1' });
       expect(standing('versions')).toEqual([image.ref.id]);
@@ -77,7 +66,7 @@ describe('an image whose maker is killed', { timeout }, () => {
       emulator.addMarketplaceImage({ publisher: 'acme', offer: 'os', sku: '1', version: '1.0.0' });
       const image = { provider: 'azure', id: 'acme:os:1:latest' };
       const bought = { ...request, source: { kind: 'image', image } } as const;
-      await killAfter(rpc, { call: 'images.create', request: bought });
+      await killAfter(cloud, rpc, { call: 'images.create', request: bought });
       expect(standing('disks')).toHaveLength(1);
       const start = emulator.requests.length;
       const made = await (await cloud.provider()).images.create(bought);
@@ -122,7 +111,7 @@ describe('a replication whose process is killed', { timeout }, () => {
 
   it('before it had one is asked for again, and nothing is there twice', async () => {
     const { ref } = await versionOf('1');
-    await killAfter('GalleryImageVersions.Update', {
+    await killAfter(cloud, 'GalleryImageVersions.Update', {
       call: 'images.replicate',
       id: ref.id,
       change,
@@ -139,7 +128,10 @@ describe('a fleet whose maker is killed', { timeout }, () => {
   it('is gone on with by its key', async () => {
     const template = templateOf(await versionOf('1.0.0'));
     const request = { name: 'web', size: 2, template, idempotencyKey: 'the-key' };
-    await killAfter('VirtualMachineScaleSets.CreateOrUpdate', { call: 'fleets.create', request });
+    await killAfter(cloud, 'VirtualMachineScaleSets.CreateOrUpdate', {
+      call: 'fleets.create',
+      request,
+    });
     const start = cloud.emulator.requests.length;
     const made = await fleetsOf(await cloud.provider()).create(request);
     expect(made).toMatchObject({ size: 2, status: 'STABLE' });
@@ -170,7 +162,7 @@ async function beginRollout(options: object = {}) {
 describe('a rollout whose process is killed', { timeout }, () => {
   it('in the middle goes on with its token, and each machine is replaced once', async () => {
     const { rollout, expectDone } = await beginRollout();
-    const { token = '' } = await killAfter('VirtualMachineScaleSets.DeleteInstances', {
+    const { token = '' } = await killAfter(cloud, 'VirtualMachineScaleSets.DeleteInstances', {
       call: 'fleets.rollOut',
       request: rollout,
     });
@@ -181,7 +173,10 @@ describe('a rollout whose process is killed', { timeout }, () => {
 
   it('before it had a token goes on with the same call, and with no other', async () => {
     const { rollout, expectDone } = await beginRollout();
-    await killAfter('VirtualMachineScaleSets.Update', { call: 'fleets.rollOut', request: rollout });
+    await killAfter(cloud, 'VirtualMachineScaleSets.Update', {
+      call: 'fleets.rollOut',
+      request: rollout,
+    });
     const fleets = fleetsOf(await cloud.provider());
     await expect(fleets.rollOut({ ...rollout, maxSurge: 2 })).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
@@ -200,7 +195,7 @@ describe('a rollout whose process is killed', { timeout }, () => {
         health,
         ...(mode === 'rolling' ? { rolling: { maxBatchPercent: 50 } } : {}),
       });
-      await killAfter('VirtualMachineScaleSets.Update', {
+      await killAfter(cloud, 'VirtualMachineScaleSets.Update', {
         call: 'fleets.rollOut',
         request: rollout,
       });
