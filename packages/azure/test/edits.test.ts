@@ -1,7 +1,12 @@
 import type { Image, Provider } from '@imgkit/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { isAzureImages, isAzureSharing, type AzureReplication } from '../src/index.ts';
+import {
+  isAzureImages,
+  isAzureMachineImages,
+  isAzureSharing,
+  type AzureReplication,
+} from '../src/index.ts';
 import {
   gallery,
   otherSubscription,
@@ -122,6 +127,64 @@ describe('an edit', () => {
       .slice(start)
       .filter(({ method, rpc = '' }) => method === 'PUT' && !rpc.startsWith('RoleAssignments'));
     expect(replaced.map(({ rpc }) => rpc)).toEqual([]);
+  });
+
+  it('of machines and machine images there is none: what stands is never put again', async () => {
+    await using own = await startAzure({ guest: () => ({ stdout: '' }) });
+    const { emulator } = own;
+    const { images, instances, machineImages, disks, snapshots } = await own.provider();
+    if (!instances || !machineImages || !isAzureMachineImages(machineImages))
+      throw new Error('they are Azure’s');
+    const future = { sovereignty: { zone: 'eu' } };
+    const tagged = { location: 'eastus', tags: { theirs: 'kept' }, properties: future };
+    // What a machine needs and others have begun: imgkit's own network, but for its subnet.
+    const [group, network] = ['networkSecurityGroups', 'virtualNetworks'].map((kind) =>
+      gallery.replace(/Compute.*/, `Network/${kind}/imgkit-eastus`),
+    );
+    for (const id of [group, network]) emulator.seed(id ?? '', tagged);
+    const base = await images.create({ name: 'web-1', source });
+    const boot = { kind: 'image', image: base.ref } as const;
+    const web = await instances.launch({ name: 'web', boot, idempotencyKey: 'web' });
+    const taken = { name: 'point', instance: web.id, idempotencyKey: 'point' };
+    const point = await machineImages.create(taken);
+    const providerOptions = { as: 'imageVersion', whenRunning: 'stop' };
+    const held = { name: 'held', instance: web.id, providerOptions, idempotencyKey: 'held' };
+    const version = await machineImages.create(held);
+    const data = await disks?.create({ name: 'data', sizeBytes: 2 ** 30, idempotencyKey: 'data' });
+    const collection = point.id.replace(/\/restorePoints\/.*/, '');
+    const standing = [web.id, web.disks[0]?.id ?? '', collection, version.id, data?.id ?? ''];
+    for (const id of standing) emulator.seed(id, tagged);
+    const known = new Set(emulator.ids().map((id) => id.toLowerCase()));
+    const start = emulator.requests.length;
+
+    // Everything that machines and machine images can do, also what has been done already.
+    await instances.launch({ name: 'web', boot, idempotencyKey: 'web' });
+    await disks?.create({ name: 'data', sizeBytes: 2 ** 30, idempotencyKey: 'data' });
+    await machineImages.create(taken);
+    await machineImages.create(held);
+    await instances.start(web.id);
+    await instances.launch({ name: 'other', boot, ports: [8080] });
+    await snapshots?.create({ name: 'shot', disk: data?.id ?? '' });
+    await machineImages.create({ name: 'again', instance: web.id });
+    await machineImages.copy(point.id, { name: 'copy', location: 'westus' });
+    for (const { id } of [point, version])
+      await machineImages.restore({ machineImage: id, name: `of-${id === point.id}` });
+    await instances.stop(web.id);
+    const captured = { kind: 'instance', instance: web.id } as const;
+    const generalize = { generalize: true, deprovision: false };
+    await images.create({ name: 'captured', source: captured, providerOptions: generalize });
+
+    for (const id of [...standing, group ?? '', network ?? '']) {
+      expect(emulator.resource(id)?.['tags'], id).toMatchObject({ theirs: 'kept' });
+      expect(emulator.resource(id)?.['properties'], id).toMatchObject(future);
+    }
+    const writes = emulator.requests.slice(start);
+    const put = writes
+      .filter(({ method }) => method === 'PUT')
+      .map(({ path }) => path.toLowerCase());
+    expect(put.filter((id) => known.has(id))).toEqual([]);
+    expect(put).toEqual([...new Set(put)]);
+    expect(writes.filter(({ method }) => method === 'PATCH')).toEqual([]);
   });
 
   it('of the state tells Azure all that it knows of it', async () => {

@@ -132,13 +132,13 @@ describe('a machine image that is an image version', () => {
     const { id } = await take();
     const { tags } = structuredClone(resource(id));
     const edits = [
-      images.update(id, { labels: { a: 'b' } }),
-      provider.publishing?.publish(id, { family: 'backup' }),
-      provider.deprecation?.set(id, { state: 'OBSOLETE' }),
-      images.delete(id),
+      () => images.update(id, { labels: { a: 'b' } }),
+      () => provider.publishing?.publish(id, { family: 'backup' }),
+      () => provider.deprecation?.set(id, { state: 'OBSOLETE' }),
+      () => images.delete(id),
     ];
     for (const edit of edits)
-      expect(await refusal(Promise.resolve(edit))).toMatchObject({
+      expect(await refusal(Promise.resolve(edit()))).toMatchObject({
         code: 'FAILED_PRECONDITION',
         message: expect.stringContaining('is a machine image'),
       });

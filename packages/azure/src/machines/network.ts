@@ -41,21 +41,29 @@ export async function subnetFor(
   if (named !== undefined && named.toLowerCase() !== subnet.toLowerCase()) return named;
   if ((await ifThere(() => context.client.getNetwork(subnet, options))) === undefined) {
     const body = { location, tags: toTags() };
-    await made(
-      context,
-      group,
-      { ...body, properties: { securityRules: [rule(context, 22, firstPriority)] } },
-      options,
-    );
+    const rules = { securityRules: [rule(context, 22, firstPriority)] };
+    await ensure(context, group, { ...body, properties: rules }, options);
     const inside = { addressPrefix: addressSpace, networkSecurityGroup: { id: group } };
     const properties = {
       addressSpace: { addressPrefixes: [addressSpace] },
       subnets: [{ name: 'machines', properties: inside }],
     };
-    await made(context, network, { ...body, properties }, options);
+    await ensure(context, network, { ...body, properties }, options);
+    await ensure(context, subnet, { properties: inside }, options);
   }
   for (const port of ports) await letIn(context, group, port, options);
   return subnet;
+}
+
+/** Makes a part of a network where it is missing: what stands would be replaced, with all that others put into it. */
+async function ensure(
+  context: AzureContext,
+  id: string,
+  body: WireObject,
+  options: CallOptions,
+): Promise<void> {
+  const standing = await ifThere(() => context.client.getNetwork(id, options));
+  if (standing === undefined) await made(context, id, body, options);
 }
 
 /**
