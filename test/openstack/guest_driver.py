@@ -4,7 +4,7 @@ A server's disk is instances_path/<server id>/disk, made of the image's bytes. I
 the image is a raw or qcow2 disk whose first sector ends with 55 AA, as firmware
 asks of a disk to boot from, a guest runs on it. Any other image gives a server
 without a guest, which costs nothing: it has its disk, and a test may write to it
-as a guest would.
+as a guest would. A server whose metadata "fails" have its own name fails.
 """
 
 import os
@@ -13,6 +13,7 @@ import shutil
 import eventlet
 
 import nova.conf
+from nova import exception
 from nova.api.metadata import base as instance_metadata
 from nova.compute import power_state, task_states
 from nova.image import glance
@@ -61,6 +62,8 @@ class GuestDriver(fake.FakeDriver):
 
     def spawn(self, context, instance, image_meta, injected_files, admin_password, allocations,
               network_info=None, block_device_info=None, power_on=True, accel_info=None):
+        if instance.metadata.get("fails") == instance.display_name:
+            raise exception.InvalidDiskInfo(reason="the test wants it so")
         folder = self._folder(instance)
         os.makedirs(folder, exist_ok=True)
         if instance.image_ref:  # else it boots from a volume
@@ -185,7 +188,9 @@ class GuestDriver(fake.FakeDriver):
             guest.wait_off(step)
             waited += step
         guest.kill()
-        super().power_off(instance)
+        # One that failed when it was rebuilt isn't there, which other drivers don't mind.
+        if instance.uuid in self.instances:
+            super().power_off(instance)
 
     def power_on(self, context, instance, network_info, block_device_info=None, accel_info=None):
         super().power_on(context, instance, network_info, block_device_info)

@@ -16,6 +16,7 @@ import { z } from 'zod';
 
 import {
   bootImage,
+  stoppedBy,
   targetOf,
   templateId,
   withTarget,
@@ -237,7 +238,12 @@ export class RackspaceFleets implements Fleets {
       const { signal } = control;
       const owner = await this.#rollouts.begin(id, await prepare(control), { takeOver, signal });
       control.accepted(`${operation} ${id}`);
-      await this.#rollouts.carryOut(id, owner, control);
+      try {
+        await this.#rollouts.carryOut(id, owner, control);
+      } catch (error) {
+        const record = await findFleet(this.#context, id).catch(() => undefined);
+        throw stoppedBy(record?.image.name ?? id, error);
+      }
     });
   }
 

@@ -63,6 +63,46 @@ describe.skipIf(missing !== undefined)('a fleet', () => {
     });
   });
 
+  it('stops where a machine fails, says which and why, and goes on or back from there', async () => {
+    const world = await machineWorld();
+    const { provider, run, labels } = world;
+    const { fleets } = provider;
+    const [one, two] = await templates(world);
+    const made = await fleets.create({ name: run, size: 2, template: one, labels });
+    // The tests' Nova fails over the server that has this name; the first new one has number 3.
+    const failing = { ...two, metadata: { fails: `${run}-1` } };
+    const failure = {
+      code: 'OPERATION_FAILED',
+      message: expect.stringMatching(
+        new RegExp(`fleet "${run}" stopped: instance "${run}-1" failed: .*the test wants it so`),
+      ),
+      hint: expect.stringContaining('roll back'),
+    };
+    await expect(
+      fleets.rollOut({ fleet: made.id, template: failing }).then(String),
+    ).rejects.toMatchObject(failure);
+    const stopped = await fleets.get(made.id);
+    expect(stopped.status).toBe('FAILED');
+    expect(counts(stopped), 'none is missing, and none too many').toEqual([1, 1]);
+    for (const id of stopped.instances)
+      expect((await provider.instances.get(id)).status).toBe('RUNNING');
+    const back = await fleets.rollBack(made.id);
+    expect(back.versions).toMatchObject([{ image: world.image.ref, instances: 2 }]);
+
+    const rebuild = { fleet: made.id, providerOptions: { strategy: 'rebuild' } };
+    await expect(
+      fleets.rollOut({ ...rebuild, template: failing }).then(String),
+    ).rejects.toMatchObject({
+      ...failure,
+      cause: expect.objectContaining({ resource: back.instances[0] }),
+    });
+    // Only as many as may be are missing: it began with this one.
+    expect(counts(await fleets.get(made.id))).toEqual([1, 1]);
+    const rebuilt = await fleets.rollOut({ ...rebuild, template: two });
+    expect(rebuilt).toMatchObject({ status: 'STABLE', instances: back.instances });
+    expect(rebuilt.versions).toMatchObject([{ image: { id: idOf(two) }, instances: 2 }]);
+  });
+
   it('is what another process makes of it when the first one is killed', async () => {
     const world = await machineWorld();
     const { provider, run, labels } = world;

@@ -86,6 +86,20 @@ export function stopped(name: string, reason: string): ImgkitError {
   });
 }
 
+/** A change that a machine's failure has stopped; says which machine, and what the cloud said of it. */
+export function stoppedBy(name: string, error: unknown): unknown {
+  const isFault = ['OPERATION_FAILED', 'QUOTA_EXCEEDED', 'FAILED_PRECONDITION'] as const;
+  if (!ImgkitError.is(error) || !isFault.some((code) => code === error.code)) return error;
+  const { code, message, resource, providerCode, requestId } = error;
+  return new ImgkitError(code, `the change of fleet "${name}" stopped: ${message}`, {
+    resource,
+    providerCode,
+    requestId,
+    hint: 'The machines that stand go on. Roll out again, when the reason is gone or with another template, or roll back.',
+    cause: error,
+  });
+}
+
 /** The same content gives the same text, in whatever order it was written. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);

@@ -8,6 +8,7 @@ import {
   type RolloutStep,
 } from '@imgkit/core';
 
+import { serverFault } from '../instances/server-state.ts';
 import type { CloudContext } from '../resources/context.ts';
 import { removeImage } from '../resources/image-deletion.ts';
 import { thisProcess } from '../resources/image-maker.ts';
@@ -74,6 +75,7 @@ export class Rollouts {
     const { signal } = control;
     try {
       let budget: number | undefined;
+      let broken: readonly string[] | undefined;
       for (;;) {
         const record = await this.#own(id, owner, { signal });
         const { doc, image } = record;
@@ -86,6 +88,11 @@ export class Rollouts {
           await context.sleep(settleMs, signal);
           continue;
         }
+        const failed = members.filter(({ target, server }) => target && server.status === 'ERROR');
+        // Those of before are replaced. One that fails now isn't tried again and again.
+        broken ??= failed.map((member) => member.id);
+        for (const member of failed)
+          if (!broken.includes(member.id)) throw serverFault(member.server);
         const step = nextRolloutStep(members, doc);
         this.#report(members, doc, control);
         if (step.kind === 'done') {
@@ -154,13 +161,16 @@ export class Rollouts {
     }
     const gone = members.filter(({ id }) => step.ids.includes(id));
     const rebuilt = record.doc.strategy === 'rebuild' ? rebuildable(gone, members, record.doc) : [];
-    await Promise.all(
+    // What one of them runs into doesn't leave the others half done.
+    const ended = await Promise.allSettled(
       gone.map((member) =>
         rebuilt.includes(member)
           ? rebuildMember(context, record, member, control)
           : removeMembers(context, [member.id], control),
       ),
     );
+    const failed = ended.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   #report(members: readonly FleetMember[], { size }: FleetDocument, control: OperationControl) {
