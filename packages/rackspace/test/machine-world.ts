@@ -14,7 +14,15 @@ import {
 import { expect, onTestFinished } from 'vitest';
 
 import { startProxy, type FaultyProxy } from './faulty-proxy.ts';
-import { diskFile, endpointOf, kitOf, optionsOf, providerOf, scratch } from './openstack.ts';
+import {
+  diskFile,
+  endpointOf,
+  kitOf,
+  optionsOf,
+  providerOf,
+  scratch,
+  type User,
+} from './openstack.ts';
 import type { RackspaceOptions } from '../src/options.ts';
 
 /** What tests about servers, volumes and fleets work in. */
@@ -28,9 +36,9 @@ export interface MachineWorld {
 }
 
 /** A provider, an image, and the promise that nothing with the test's labels is left behind. */
-export async function machineWorld(): Promise<MachineWorld> {
-  const kit = await kitOf(providerOf('images'));
-  const provider = whole(kit.providers.get('images'));
+export async function machineWorld(user: User = 'images'): Promise<MachineWorld> {
+  const kit = await kitOf(providerOf(user));
+  const provider = whole(kit.providers.get(user));
   const run = `t-${randomBytes(4).toString('hex')}`;
   const labels = { 'imgkit-run': run };
   onTestFinished(() => removeAll(provider, labels), 120_000);

@@ -6,16 +6,22 @@ import {
   type OwnedItem,
 } from '@imgkit/core';
 
+import { letGo, pauseOf } from '../machine-images/stillness.ts';
 import type { CloudContext } from '../resources/context.ts';
 import { hasLabels } from '../resources/rules.ts';
 import { removeAddress } from './floating-address.ts';
 import { removeKeyPair } from './key-pair.ts';
 import { labelsOfName } from './ownership.ts';
+import { findServer } from './server-state.ts';
 
 const keyPairPrefix = 'key-pair:';
 const addressPrefix = 'floating-ip:';
+const pausePrefix = 'pause:';
 
-/** What launches made beside servers: key pairs and floating addresses, found by what their names say. */
+/**
+ * What was made beside servers, or done to them: key pairs and floating addresses of launches, found by what their
+ * names say, and pauses for machine images of which there is no more than that.
+ */
 export class Accessories implements OwnedCollection {
   readonly #context: CloudContext;
 
@@ -38,6 +44,8 @@ export class Accessories implements OwnedCollection {
         await removeKeyPair(context, id.slice(keyPairPrefix.length), options);
       else if (id.startsWith(addressPrefix))
         await removeAddress(context, id.slice(addressPrefix.length), options);
+      else if (id.startsWith(pausePrefix))
+        await endPause(context, id.slice(pausePrefix.length), options);
     });
   }
 
@@ -49,6 +57,12 @@ export class Accessories implements OwnedCollection {
       const labels = labelsOfName(name);
       const item = labels && (await this.#keyPair(name, labels, options));
       if (item !== undefined) yield item;
+    }
+    for await (const server of (await isThere('compute')) ? nova.list(paused, options) : []) {
+      const { id, name, created, updated = created } = server;
+      const pause = pauseOf(server);
+      if (pause !== undefined)
+        yield { id: `${pausePrefix}${id}`, name, createdAt: updated, labels: pause.labels };
     }
     const addresses = (await isThere('network')) ? await neutron.floatingIps({}, options) : [];
     for (const { id, floating_ip_address: name, description, created_at: at } of addresses) {
@@ -72,6 +86,14 @@ export class Accessories implements OwnedCollection {
       throw error;
     }
   }
+}
+
+const paused = { status: 'PAUSED' };
+
+async function endPause(context: CloudContext, id: string, options?: CallOptions): Promise<void> {
+  const server = await findServer(context, id, options);
+  const pause = server && pauseOf(server);
+  if (pause !== undefined) await letGo(context, id, pause.key, options);
 }
 
 /** For clouds that don't tell when something was made. */

@@ -3,6 +3,7 @@ import { ImgkitError, type CreateMachineImageRequest } from '@imgkit/core';
 import { isRefusal, statusOf } from '../errors.ts';
 import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
 import { imageOf } from '../instances/server-image.ts';
+import { findServer } from '../instances/server-state.ts';
 import { isOurs, labelProperty, properties, recordKind } from '../mapping.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';
@@ -11,7 +12,7 @@ import { removeImage } from '../resources/image-deletion.ts';
 import { thisProcess } from '../resources/image-maker.ts';
 import { describeServer } from './configuration.ts';
 import { checkNameFree } from './record.ts';
-import { holdStill, letGo } from './stillness.ts';
+import { holdStill, letGo, pauseOf } from './stillness.ts';
 
 /** A new machine image, checked. */
 export interface SetRequest extends CreateMachineImageRequest {
@@ -35,18 +36,38 @@ export async function claimRecord(
   const known = await withKey(context, key, signal);
   if (known !== undefined) return { id: known.id, isNew: false };
   await checkNameFree(context, name, { signal });
+  await releaseLeft(context, instance, key, signal);
   const { server, configuration } = await describeServer(context, instance, { signal });
   checkState(server);
   const metadata = await firstProperties(context, request, server, signal);
   const mustPause = server.status === 'ACTIVE' && configuration.disks.length > 1 && request.pause;
   try {
-    if (mustPause) await pause(context, server, key, signal);
+    if (mustPause) await pause(context, server, request, signal);
     const id = await makeRecord(context, request, server, metadata, signal);
     return await settle(context, id, key, signal);
   } catch (error) {
     await letGo(context, instance, key);
     throw error;
   }
+}
+
+/**
+ * Lets a server run again that was paused for a machine image that nobody makes any more, and of which there is no
+ * record: it would stand still for ever.
+ *
+ * @throws `UNAVAILABLE` while another call has it stand still.
+ */
+async function releaseLeft(
+  context: CloudContext,
+  id: string,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const server = await findServer(context, id, { signal });
+  const pause = server && pauseOf(server);
+  if (pause === undefined || (await withKey(context, pause.key, signal)) !== undefined) return;
+  if (pause.isMade === true && pause.key !== key) throw busy(id);
+  if (pause.isMade === false) await letGo(context, id, pause.key, { signal });
 }
 
 /** Of two that were made with one key at the same time, the older one stays. */
@@ -88,12 +109,16 @@ async function makeRecord(
     if (made !== undefined && propertyOf(made, properties.maker) === thisProcess())
       await removeImage(context, made.id);
     if (!isBusy) throw error;
-    throw new ImgkitError('UNAVAILABLE', `instance "${instance}" is busy`, {
-      resource: instance,
-      hint: 'Another image is being made of it, or it changes its state: try again later.',
-      cause: error,
-    });
+    throw busy(instance, error);
   }
+}
+
+function busy(instance: string, cause?: unknown): ImgkitError {
+  return new ImgkitError('UNAVAILABLE', `instance "${instance}" is busy`, {
+    resource: instance,
+    hint: 'Another image is being made of it, or it changes its state: try again later.',
+    cause,
+  });
 }
 
 /** What the record is to have from its first moment; what it would inherit of ours is made void. */
@@ -152,11 +177,11 @@ function checkState({ id, status }: NovaServer): void {
 async function pause(
   context: CloudContext,
   { id }: NovaServer,
-  key: string,
+  { key, labels = {} }: SetRequest,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await holdStill(context, id, key, { signal });
+    await holdStill(context, id, { key, labels }, { signal });
   } catch (error) {
     if (!isRefusal(error)) throw error;
     throw new ImgkitError('FAILED_PRECONDITION', `instance "${id}" can't be paused`, {

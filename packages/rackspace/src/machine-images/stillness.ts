@@ -1,25 +1,54 @@
-import type { CallOptions } from '@imgkit/core';
+import { ImgkitError, type CallOptions, type Labels } from '@imgkit/core';
+import { parseProcess, systemProcesses } from '@imgkit/core/local';
 
 import { isRefusal, statusOf } from '../errors.ts';
+import { labelsOfName, ownedName } from '../instances/ownership.ts';
 import { awaitServer, findServer } from '../instances/server-state.ts';
+import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from '../resources/context.ts';
+import { thisProcess } from '../resources/image-maker.ts';
 
-/** On a server that is paused for a machine image: which one. */
+// A server is paused so that all its disks are of one moment. Before it, its own metadata say for whom, so that
+// whoever comes later knows that it is to run again: the machine image's record is only made when it stands still.
+
+/** On a server that is paused for a machine image: the digest of that one's key, and the process that makes it. */
 const pausedFor = 'imgkit:paused-for';
+/** The labels of that machine image, as a name holds them. */
+const pausedLabels = 'imgkit:paused-labels';
 
-/**
- * Pauses a server, so that all its disks are of one moment. Before it, the server's own metadata say for whom: who
- * comes later knows that it is to run again.
- *
- * @param key - The digest of the machine image's idempotency key.
- */
+/** The machine image that a server is paused for. */
+export interface Pause {
+  /** The digest of the machine image's idempotency key. */
+  readonly key: string;
+  readonly labels: Labels;
+  /** Whether the process that makes it lives; `undefined` when that can't be told from here. */
+  readonly isMade: boolean | undefined;
+}
+
+/** What a server is paused for; nothing for one that isn't, or that somebody else paused. */
+export function pauseOf({ metadata = {} }: NovaServer): Pause | undefined {
+  const [key, maker = ''] = metadata[pausedFor]?.split(' ') ?? [];
+  if (key === undefined) return undefined;
+  const process = parseProcess(maker);
+  return {
+    key,
+    labels: labelsOfName(metadata[pausedLabels] ?? '') ?? {},
+    isMade: process && systemProcesses.isAlive(process),
+  };
+}
+
+/** Pauses a server for a machine image. */
 export async function holdStill(
   context: CloudContext,
   id: string,
-  key: string,
+  { key, labels }: Pick<Pause, 'key' | 'labels'>,
   options: CallOptions,
 ): Promise<void> {
-  await context.nova.setMetadata(id, { [pausedFor]: key }, options);
+  const notes = {
+    [pausedFor]: `${key} ${thisProcess()}`,
+    [pausedLabels]: ownedName(labels, key.slice(0, 16)),
+  };
+  await context.nova.setMetadata(id, notes, options);
   await change(context, id, 'pause', options);
 }
 
@@ -32,11 +61,14 @@ export async function letGo(
 ): Promise<void> {
   const options = { signal };
   const server = await findServer(context, id, options);
-  if (server?.metadata?.[pausedFor] !== key) return;
+  if (server === undefined || pauseOf(server)?.key !== key) return;
   // While its disk is copied, nothing else is done to it.
   await awaitServer(context, id, () => true, options);
   await change(context, id, 'unpause', options);
-  await context.nova.removeMetadata(id, pausedFor, options);
+  for (const entry of [pausedLabels, pausedFor])
+    await context.nova.removeMetadata(id, entry, options).catch((error: unknown) => {
+      if (!ImgkitError.is(error, 'NOT_FOUND')) throw error;
+    });
 }
 
 /** How often a call whose answer was lost is made again. */

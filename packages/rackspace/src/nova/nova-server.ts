@@ -21,6 +21,7 @@ export const novaServer = z.looseObject({
   name: z.string(),
   status: z.string(),
   created: z.string(),
+  updated: z.string().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
   /** An empty text for a server that booted from a volume. */
   image: z.union([z.looseObject({ id: z.string() }), z.string()]).nullish(),
