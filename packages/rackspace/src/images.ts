@@ -13,6 +13,7 @@ import {
 
 import type { ImageSchedules } from './classic/image-schedules.ts';
 import { notFound } from './errors.ts';
+import { findLocalDisk } from './instances/local-disk.ts';
 import { labelProperty, properties, recordKind, toImage, toLabels } from './mapping.ts';
 import { captureServer } from './resources/capture.ts';
 import type { CloudContext } from './resources/context.ts';
@@ -30,10 +31,15 @@ import {
   familyName,
   resourceName,
 } from './resources/rules.ts';
+import { imageOfVolume, type VolumeSource } from './resources/volume-image.ts';
 import { preparedFile, preparedImage, type PreparedSource } from './resources/sources.ts';
 
 /** Where data comes in by tasks only, an image can't be copied: its data can't be had without owning it. */
-const sources = { direct: ['file', 'image', 'instance'], byTasks: ['file', 'instance'] } as const;
+const sources = {
+  direct: ['file', 'image', 'instance'],
+  byTasks: ['file', 'instance'],
+  volumes: ['disk', 'snapshot'],
+} as const;
 
 /** The images of a project in Glance. */
 export class RackspaceImages implements Images {
@@ -42,11 +48,14 @@ export class RackspaceImages implements Images {
   readonly schedules: ImageSchedules | undefined;
   readonly #context: CloudContext;
 
-  constructor(context: CloudContext, schedules?: ImageSchedules) {
+  constructor(context: CloudContext, hasVolumes: boolean, schedules?: ImageSchedules) {
     this.#context = context;
     this.schedules = schedules;
     this.traits = {
-      sources: context.imports === undefined ? sources.direct : sources.byTasks,
+      sources: [
+        ...(context.imports === undefined ? sources.direct : sources.byTasks),
+        ...(hasVolumes ? sources.volumes : []),
+      ],
       imageName: resourceName,
       familyName,
       digests: false,
@@ -82,6 +91,10 @@ export class RackspaceImages implements Images {
       const { source } = request;
       if (source?.kind === 'instance')
         return captureServer(context, { ...request, source }, control);
+      if ((source?.kind === 'disk' || source?.kind === 'snapshot') && this.#takes(source)) {
+        const find = () => this.#ownVolume(source, control);
+        return imageOfVolume(context, request, find, control);
+      }
       const prepared = await this.#prepare(source, own, control.signal);
       const body = {
         name: request.name,
@@ -138,13 +151,27 @@ export class RackspaceImages implements Images {
     own: RackspaceImageOptions,
     signal: AbortSignal,
   ): Promise<PreparedSource> {
-    const { sources: known } = this.traits;
-    if (known.includes(source?.kind)) {
+    if (this.#takes(source)) {
       if (source.kind === 'file') return preparedFile(this.#context, source.file, own, { signal });
       if (source.kind === 'image') return preparedImage(this.#context, source, own, { signal });
     }
     throw new ImgkitError('UNSUPPORTED', `no image can be made of a ${source?.kind} here`, {
-      hint: `Make it of one of these: ${known.join(', ')}.`,
+      hint: `Make it of one of these: ${this.traits.sources.join(', ')}.`,
+    });
+  }
+
+  #takes(source: ImageSource): boolean {
+    return this.traits.sources.includes(source?.kind);
+  }
+
+  /** A disk that Nova itself keeps is only taken with its server. */
+  async #ownVolume(source: VolumeSource, options: CallOptions): Promise<VolumeSource> {
+    if (source.kind === 'snapshot') return source;
+    const local = await findLocalDisk(this.#context, source.disk, options);
+    if (local === undefined) return source;
+    throw new ImgkitError('UNSUPPORTED', `disk "${source.disk}" is a part of its instance`, {
+      resource: source.disk,
+      hint: `Make the image of that: source: { kind: 'instance', instance: '${local.instances[0]}' }.`,
     });
   }
 }

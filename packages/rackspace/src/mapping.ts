@@ -40,6 +40,8 @@ export const properties = {
   unfinished: 'imgkit:unfinished',
   /** While it is being made: the process that does it. */
   maker: 'imgkit:maker',
+  /** While it is being made of a disk: the volume that was made for that, and goes with it. */
+  copy: 'imgkit:copy',
   /** The digest of the idempotency key, where the cloud chooses the id. */
   key: 'imgkit:key',
   /** The SHA-256 of the data, which the cloud doesn't tell, and the digest that it tells of the same data. */

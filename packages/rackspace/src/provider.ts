@@ -69,9 +69,10 @@ export async function createParts(
     const exports = classic && new ImageExports({ container, ...classic });
     const context = new CloudContext({ provider, project, client, clock, imports, exports });
     const schedules = classic && new ClassicImageSchedules(context, classic.schedules);
-    const images = new RackspaceImages(context, schedules);
+    const hasVolumes = await client.offers('block-storage');
+    const images = new RackspaceImages(context, hasVolumes, schedules);
     const instances = new RackspaceInstances(context);
-    const volumes = (await client.offers('block-storage'))
+    const volumes = hasVolumes
       ? { disks: new RackspaceDisks(context), snapshots: new RackspaceSnapshots(context) }
       : undefined;
     // The classic cloud takes no images without data, which fleets are written down as elsewhere.
@@ -81,7 +82,7 @@ export async function createParts(
         : (await client.offers(autoScaleType))
           ? new AutoScaleFleets(context, classic.scale, new LaunchMemory(classic.swift, container))
           : undefined;
-    const machineImages = new RackspaceMachineImages(context, volumes !== undefined);
+    const machineImages = new RackspaceMachineImages(context, hasVolumes);
     return {
       images,
       ...(fleets && { fleets }),

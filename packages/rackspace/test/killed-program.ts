@@ -9,9 +9,10 @@ await using kit = await createImgkit({
   stateDirectory,
   providers: [rackspace(JSON.parse(options))],
 });
-const { machineImages, fleets, transfer } = kit.providers.get('images');
+const { images, machineImages, fleets, transfer } = kit.providers.get('images');
 const wanted = JSON.parse(request);
-if (call === 'machineImages.create') await machineImages?.create(wanted);
+if (call === 'images.create') await images.create(wanted);
+else if (call === 'machineImages.create') await machineImages?.create(wanted);
 else if (call === 'machineImages.delete') await machineImages?.delete(wanted.id);
 else if (call === 'fleets.rollOut') await fleets?.rollOut(wanted);
 else if (call === 'fleets.rollBack') await fleets?.rollBack(wanted.id);

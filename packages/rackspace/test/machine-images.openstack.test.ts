@@ -14,8 +14,10 @@ import { ask, endpointOf, kitOf, missing, providerOf } from './openstack.ts';
 
 const sizeBytes = 2 ** 30;
 const remove = { method: 'DELETE' };
+const first = { boot_index: 0, delete_on_termination: true };
+const further = { boot_index: -1, delete_on_termination: true };
 const thing = z.object({ id: z.string() }).optional();
-const made = z.object({ server: thing, server_group: thing });
+const created = z.object({ server: thing, server_group: thing });
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
@@ -108,7 +110,7 @@ describe.skipIf(missing !== undefined)('a machine image', () => {
     };
     const post = async (path: string, body: object) => {
       const init = { method: 'POST', headers, body: JSON.stringify(body) };
-      return made.parse(await (await ask('admin', 'compute', path, init)).json());
+      return created.parse(await (await ask('admin', 'compute', path, init)).json());
     };
     const group = { name: run, policy: 'affinity' };
     const { server_group: { id: groupId } = { id: '' } } = await post('/os-server-groups', {
@@ -121,12 +123,16 @@ describe.skipIf(missing !== undefined)('a machine image', () => {
     const user_data = Buffer.from('#cloud-config\nhostname: web\n').toString('base64');
     const { server: { id } = { id: '' } } = await post('/servers', {
       server: {
-        ...{ name: run, imageRef: image.ref.id, flavorRef: 'tiny', networks: 'none', user_data },
+        name: run,
+        imageRef: image.ref.id,
+        flavorRef: 'tiny',
+        networks: 'none',
+        user_data,
         metadata: { 'imgkit:label:imgkit-run': run },
         block_device_mapping_v2: [
-          { source_type: 'image', uuid: image.ref.id, destination_type: 'local', boot_index: 0 },
-          { source_type: 'blank', destination_type: 'volume', volume_size: 1, boot_index: -1 },
-        ].map((device) => ({ ...device, delete_on_termination: true })),
+          { uuid: image.ref.id, source_type: 'image', destination_type: 'local', ...first },
+          { volume_size: 1, source_type: 'blank', destination_type: 'volume', ...further },
+        ],
       },
       'os:scheduler_hints': { group: groupId },
     });

@@ -58,9 +58,18 @@ export interface NewVolume {
   readonly size: number;
   readonly imageRef?: string | undefined;
   readonly snapshot_id?: string | undefined;
+  /** The volume that it is a copy of. */
+  readonly source_volid?: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly volume_type?: string | undefined;
   readonly availability_zone?: string | undefined;
+}
+
+/** An image that is to be made of a volume. */
+export interface VolumeImage {
+  readonly name: string;
+  /** As Glance is to have it: `raw`, `qcow2`. */
+  readonly diskFormat: string;
 }
 
 /** A new snapshot. */

@@ -1,7 +1,7 @@
 import { ImgkitError, type CallOptions } from '@imgkit/core';
 import { z } from 'zod';
 
-import type { ServiceClient } from '../http/service-client.ts';
+import type { ServiceClient, ServiceRequest } from '../http/service-client.ts';
 import type { Version } from '../http/version-document.ts';
 import {
   cinderSnapshot,
@@ -12,8 +12,11 @@ import {
   type CinderVolume,
   type NewSnapshot,
   type NewVolume,
+  type VolumeImage,
 } from './cinder-volume.ts';
 
+/** An image of a volume is said to be nobody else's from the beginning. */
+const saysVisibility: Version = [3, 1];
 /** The service tells users why something failed. */
 const tellsReasons: Version = [3, 3];
 
@@ -64,6 +67,46 @@ export class Cinder {
   ): Promise<void> {
     const path = `${pathOf('volumes', id)}/metadata`;
     await this.#service.done({ method: 'POST', path, json: { metadata }, safe: true, ...options });
+  }
+
+  /** Says what images of a volume are to be like: their custom properties. What isn't named stays. */
+  async setImageProperties(
+    id: string,
+    metadata: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<void> {
+    const json = { 'os-set_image_metadata': { metadata } };
+    await this.#service.done({ ...actionOf(id, json), safe: true, ...options });
+  }
+
+  /** Takes a property away that images of a volume would have. */
+  async removeImageProperty(id: string, key: string, options?: CallOptions): Promise<void> {
+    await this.#service.done({
+      ...actionOf(id, { 'os-unset_image_metadata': { key } }),
+      ...options,
+    });
+  }
+
+  /** Starts to make an image of a volume, and gives its id. Made once: what was lost has to be looked for. */
+  async makeImage(
+    id: string,
+    { name, diskFormat }: VolumeImage,
+    options?: CallOptions,
+  ): Promise<string> {
+    const says = await this.#service.understands(saysVisibility, options);
+    const wish = {
+      image_name: name,
+      disk_format: diskFormat,
+      container_format: 'bare',
+      ...(says && { visibility: 'private' }),
+    };
+    const headers = says ? { 'openstack-api-version': `volume ${saysVisibility.join('.')}` } : {};
+    const made = z.object({ image_id: z.string() });
+    const answer = await this.#service.json(
+      { ...actionOf(id, { 'os-volume_upload_image': wish }), headers, ...options },
+      z.object({ 'os-volume_upload_image': made }),
+    );
+    return answer['os-volume_upload_image'].image_id;
   }
 
   async deleteVolume(id: string, options?: CallOptions): Promise<void> {
@@ -139,6 +182,10 @@ export class Cinder {
 
 function pathOf(collection: 'volumes' | 'snapshots', id: string): string {
   return `/${collection}/${encodeURIComponent(id)}`;
+}
+
+function actionOf(id: string, json: unknown): ServiceRequest {
+  return { method: 'POST', path: `${pathOf('volumes', id)}/action`, json };
 }
 
 function hasMore(links: readonly { readonly rel: string }[] = []): boolean {

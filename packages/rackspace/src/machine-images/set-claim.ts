@@ -42,7 +42,7 @@ export async function claimRecord(
   const metadata = await firstProperties(context, request, server, signal);
   const mustPause = server.status === 'ACTIVE' && configuration.disks.length > 1 && request.pause;
   try {
-    if (mustPause) await pause(context, server, request, signal);
+    if (mustPause) await pauseServer(context, server, request, signal);
     const id = await makeRecord(context, request, server, metadata, signal);
     return await settle(context, id, key, signal);
   } catch (error) {
@@ -174,7 +174,7 @@ function checkState({ id, status }: NovaServer): void {
 }
 
 /** A cloud that can't pause servers can still take machine images of those that don't run. */
-async function pause(
+async function pauseServer(
   context: CloudContext,
   { id }: NovaServer,
   { key, labels = {} }: SetRequest,

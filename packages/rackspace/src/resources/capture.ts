@@ -10,19 +10,21 @@ import {
 } from '@imgkit/core';
 
 import { statusOf } from '../errors.ts';
-import type { GlanceImage } from '../glance/glance-image.ts';
+import { attachedVolumes } from '../instances/attached-volumes.ts';
 import { imageOf } from '../instances/server-image.ts';
 import { changePower } from '../instances/power.ts';
 import { findServer, knownServer, serverFault } from '../instances/server-state.ts';
-import { isOurs, labelProperty, properties, scheduleMark, toImage } from '../mapping.ts';
+import { isOurs, labelProperty, properties, toImage } from '../mapping.ts';
 import type { NovaServer } from '../nova/nova-server.ts';
 import type { CloudContext } from './context.ts';
-import { changeImage, findImage } from './image-access.ts';
-import { draftProperties, hiddenAs } from './image-body.ts';
+import { findImage } from './image-access.ts';
+import { draftProperties } from './image-body.ts';
+import { cleanedImage } from './image-cleaning.ts';
 import { checkFree, undo } from './image-creation.ts';
 import { finishImage } from './image-finish.ts';
 import { imageWithKey, keyDigest } from './image-key.ts';
 import { thisProcess } from './image-maker.ts';
+import { imageOfVolume } from './volume-image.ts';
 
 /** An image of the boot disk of an instance. */
 export type CaptureRequest = CreateImageRequest & {
@@ -34,7 +36,8 @@ const maxMetadata = 255;
 
 /**
  * Makes an image of a server. The cloud chooses its id, and gives it all that the server's own image had:
- * what of that was ours is taken off again before the image is READY.
+ * what of that was ours is taken off again before the image is READY. Of a server that boots from a volume, which
+ * Nova only snapshots, it is made by Cinder.
  */
 export async function captureServer(
   context: CloudContext,
@@ -42,6 +45,12 @@ export async function captureServer(
   control: OperationControl,
 ): Promise<Image> {
   const { signal } = control;
+  const { instance } = request.source;
+  const known = await findServer(context, instance, { signal });
+  if (known !== undefined && imageOf(known) === undefined) {
+    const disk = () => bootVolume(context, request.source, signal);
+    return imageOfVolume(context, request, disk, control);
+  }
   const key = keyDigest(context.project, request.idempotencyKey ?? randomUUID());
   const { id, isNew } = await context.locks.alone(`image name ${request.name}`, () =>
     begin(context, request, key, signal),
@@ -49,8 +58,8 @@ export async function captureServer(
   control.accepted(`images.create ${id}`);
   control.progress('the cloud copies the disk');
   try {
-    await awaitCapture(context, id, request.source.instance, signal);
-    const image = await cleaned(context, id, request, key, signal);
+    await awaitCapture(context, id, instance, signal);
+    const image = await cleanedImage(context, id, { request, key }, signal);
     return toImage(await finishImage(context, image, control), context);
   } catch (error) {
     if (isNew) await undo(context, id, error);
@@ -100,11 +109,6 @@ async function ready(
   signal: AbortSignal,
 ): Promise<NovaServer> {
   const server = await knownServer(context, instance, { signal });
-  if (imageOf(server) === undefined)
-    throw new ImgkitError('UNSUPPORTED', `instance "${instance}" boots from a volume`, {
-      resource: instance,
-      hint: 'Make the image of the volume with the cloud’s own tools.',
-    });
   if (server.status === 'SHUTOFF' || whenRunning === 'flush') return server;
   if (whenRunning === 'refuse')
     throw new ImgkitError('FAILED_PRECONDITION', `instance "${instance}" is ${server.status}`, {
@@ -112,6 +116,22 @@ async function ready(
       hint: 'Stop it first, or say what shall happen: whenRunning: "stop" or "flush".',
     });
   return changePower(context, instance, 'stop', { signal });
+}
+
+/** The volume that a server boots from, as it may be taken. */
+async function bootVolume(
+  context: CloudContext,
+  source: CaptureRequest['source'],
+  signal: AbortSignal,
+): Promise<CreateImageRequest['source'] & { readonly kind: 'disk' }> {
+  const server = await ready(context, source, signal);
+  const volumes = await attachedVolumes(context, server, { signal });
+  const boot = volumes.find((one) => one.boot);
+  if (boot !== undefined) return { kind: 'disk', disk: boot.native.id };
+  throw new ImgkitError('UNSUPPORTED', `instance "${server.id}" has no disk to be taken`, {
+    resource: server.id,
+    hint: 'The cloud says that it boots from a volume, and that it has none.',
+  });
 }
 
 /** What the image is to have from the first moment; what it would inherit of ours is made void. */
@@ -180,36 +200,4 @@ export async function awaitCapture(
 async function isIdle(context: CloudContext, id: string, signal: AbortSignal): Promise<boolean> {
   await context.sleep(5_000, signal);
   return (await findImage(context, id, { signal }))?.status === 'queued';
-}
-
-/** Takes off what came with the server's image, and puts on what didn't fit into the first call. */
-async function cleaned(
-  context: CloudContext,
-  id: string,
-  request: CaptureRequest,
-  key: string,
-  signal: AbortSignal,
-): Promise<GlanceImage> {
-  return changeImage(
-    context,
-    id,
-    async (image) => {
-      if (!image[properties.unfinished]) return {};
-      const parent = image[properties.parent];
-      const drafted = draftProperties(request, context.provider, {
-        parent: typeof parent === 'string' && parent !== '' ? parent : undefined,
-      });
-      // The mark of scheduled images would have the cloud's own clean-up delete this one.
-      const stale = Object.keys(image).filter(
-        (name) => isOurs(name) || name === properties.description || name === scheduleMark,
-      );
-      return {
-        ...Object.fromEntries(stale.map((name) => [name, undefined])),
-        ...drafted,
-        [properties.key]: key,
-        ...(await hiddenAs(context, request, signal)),
-      };
-    },
-    { signal },
-  );
 }

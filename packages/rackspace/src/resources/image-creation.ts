@@ -8,8 +8,8 @@ import {
 } from '@imgkit/core';
 
 import { statusOf } from '../errors.ts';
-import type { GlanceImage } from '../glance/glance-image.ts';
-import { toImage } from '../mapping.ts';
+import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
+import { properties, toImage } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { findImage } from './image-access.ts';
 import { removeImage } from './image-deletion.ts';
@@ -17,6 +17,7 @@ import { BrokenUpload, fillImage, type Filled, type ImageData } from './image-fi
 import { finishImage } from './image-finish.ts';
 import { listImages } from './image-listing.ts';
 import { Abandoned, awaitImage } from './image-waiting.ts';
+import { removeCopy } from './volume-copy.ts';
 
 /** A new image, checked. */
 export interface ImageCreation {
@@ -199,7 +200,10 @@ function order(createdAt: string, id: string): string {
 /** Deletes what a failed call has made; says so when it can't. */
 export async function undo(context: CloudContext, id: string, reason: unknown): Promise<void> {
   try {
+    const image = await findImage(context, id);
     await removeImage(context, id);
+    const copy = image && propertyOf(image, properties.copy);
+    if (copy) await removeCopy(context, copy);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ImgkitError('CLEANUP_FAILED', `image "${id}" could not be deleted: ${why}`, {

@@ -1,10 +1,11 @@
 import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { statusOf } from '../errors.ts';
-import type { GlanceImage } from '../glance/glance-image.ts';
-import { isScheduled } from '../mapping.ts';
+import { propertyOf, type GlanceImage } from '../glance/glance-image.ts';
+import { isScheduled, properties } from '../mapping.ts';
 import type { CloudContext } from './context.ts';
 import { findImage } from './image-access.ts';
+import { removeCopy } from './volume-copy.ts';
 
 /**
  * Deletes an image of this project for good. One that is gone meanwhile is a success.
@@ -21,6 +22,9 @@ export async function deleteImage(
   const { id } = image;
   try {
     await removeImage(context, id, { signal });
+    // One that is half made goes with the volume that it was made of.
+    const copy = propertyOf(image, properties.copy);
+    if (copy) await removeCopy(context, copy, { signal });
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
     throw new ImgkitError('IN_USE', `the cloud doesn't delete image "${id}": it is in use`, {

@@ -7,6 +7,7 @@ import { changeImage, type Properties } from './image-access.ts';
 import { enforce } from './image-state.ts';
 import { digestNote } from './known-digest.ts';
 import { listImages } from './image-listing.ts';
+import { removeCopy } from './volume-copy.ts';
 
 /**
  * Makes an image whose data stands READY, as it was asked for. Whoever comes later finds it done.
@@ -22,6 +23,8 @@ export async function finishImage(
   if (!propertyOf(image, properties.unfinished)) return image;
   const { state } = toImage(image, context).deprecation;
   await enforce(context, image, state, options);
+  const copy = propertyOf(image, properties.copy);
+  if (copy) await removeCopy(context, copy, options);
   return changeImage(context, image.id, (now) => finishing(context, now, { signal, sha256 }), {
     ...options,
     known: image,
@@ -37,7 +40,11 @@ export async function finishing(
   const plan = propertyOf(image, properties.unfinished);
   if (!plan) return {};
   const family = propertyOf(image, properties.family);
-  const over = { [properties.unfinished]: undefined, [properties.maker]: undefined };
+  const over = {
+    [properties.unfinished]: undefined,
+    [properties.maker]: undefined,
+    [properties.copy]: undefined,
+  };
   const done = { ...voided(image), ...over, ...digestNote(image, sha256) };
   if (plan !== 'published' || family === undefined) return done;
   const publishedAt = await publicationInstant(context, family, { signal });

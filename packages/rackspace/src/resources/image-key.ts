@@ -11,7 +11,7 @@ export function keyDigest(project: string, key: string): string {
     .digest('hex');
 }
 
-/** The image that was made with a key. */
+/** The image that was made with a key; of two that were made at the same time, the older one. */
 export async function imageWithKey(
   context: CloudContext,
   digest: string,
@@ -22,8 +22,14 @@ export async function imageWithKey(
     const query = new URLSearchParams({ owner: context.project, [properties.key]: digest });
     if (hidden !== undefined) query.set('os_hidden', hidden);
     const { images } = await context.glance.page(query, { signal });
-    const found = images.find((image) => !hasInherited(image));
+    const found = images
+      .filter((image) => !hasInherited(image))
+      .toSorted((a, b) => order(a).localeCompare(order(b)))[0];
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function order({ created_at: at, id }: GlanceImage): string {
+  return `${at} ${id}`;
 }

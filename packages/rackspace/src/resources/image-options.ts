@@ -12,7 +12,10 @@ const schema = z.strictObject({
 
 /** The `providerOptions` of a new image: what of a request only this cloud knows. */
 export interface RackspaceImageOptions {
-  /** The format of a disk file that is fetched from an address, where it can't be found out from here. */
+  /**
+   * The format of a disk file that is fetched from an address, where it can't be found out from here; and the one in
+   * which Cinder writes the image of a disk or a snapshot, `raw` by default.
+   */
   readonly diskFormat?: 'raw' | 'qcow2' | 'vhd' | 'vmdk' | undefined;
   /** The stores of Glance that shall have the data: it goes to the first, and the cloud copies it to the others. */
   readonly stores?: readonly string[] | undefined;
