@@ -18,13 +18,22 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    unstubEnvs: true,
+    restoreMocks: true,
     reporters: ['default', 'json'],
     outputFile: { json: 'reports/vitest.json' },
     coverage: { include: ['packages/*/src/**/*.ts'], reportsDirectory: 'reports/coverage' },
     projects: [
       ...['core', 'bake', 'qemu', 'emulators', 'gce', 'azure', 'rackspace'].map((name) => ({
         extends: true as const,
-        test: { name, root: `packages/${name}`, include: tests, exclude },
+        test: {
+          name,
+          root: `packages/${name}`,
+          include: tests,
+          exclude,
+          // Where files only make calls, a process for each would be what costs most.
+          isolate: ['core', 'bake', 'qemu'].includes(name),
+        },
       })),
       {
         extends: true,
