@@ -1,3 +1,5 @@
+import { flushCompileCache } from 'node:module';
+
 import {
   createImgkit,
   type CreateFleetRequest,
@@ -56,6 +58,9 @@ function begin({ images, fleets, machineImages, transfer }: Provider, task: Call
 }
 
 // Makes one call, as a process that is killed on the way. What can be gone on with by others, it says at once.
+// What it loads, the next one need not compile again.
+await Promise.all([import('@azure/arm-compute'), import('@azure/arm-compute/api')]);
+flushCompileCache();
 const task: ProcessTask = JSON.parse(process.argv[2] ?? '');
 const { stateDirectory, options } = task;
 await using kit = await createImgkit({ stateDirectory, providers: [azure(options)] });

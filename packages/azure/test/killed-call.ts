@@ -1,11 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+
+import { afterAll } from 'vitest';
 
 import { scratch } from '../../core/test/scratch.ts';
 import type { CalledFor, ProcessTask } from './call-program.ts';
 import type { EmulatedAzure } from './emulated-azure.ts';
+
+const modules = await mkdtemp(join(tmpdir(), 'imgkit-azure-modules-'));
+afterAll(() => rm(modules, { recursive: true, force: true }));
 
 /** What is left of a process: the token that it gave, if it came so far. */
 export interface KilledCall {
@@ -25,7 +33,10 @@ export async function killedCall(
   const killed = spawn(
     process.execPath,
     ['--conditions=@imgkit/source', program, JSON.stringify(task)],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_OPTIONS: '', NODE_COMPILE_CACHE: modules },
+    },
   );
   let output = '';
   killed.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
