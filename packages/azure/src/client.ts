@@ -144,7 +144,7 @@ export interface AzureClient {
   /** Starts a deletion; deleting what is gone is done at once. */
   delete(id: string, options?: CallOptions): Promise<OperationAddress | undefined>;
 
-  /** Reads what stands behind a resource in the address: `rollingUpgrades/latest`, `osUpgradeHistory`. */
+  /** Reads what stands behind a resource in the address: `rollingUpgrades/latest`. */
   view(id: string, name: string, options?: CallOptions): Promise<readonly WireObject[]>;
 
   /**

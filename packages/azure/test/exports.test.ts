@@ -11,6 +11,7 @@ import { startAzurite, type Azurite } from './azurite.ts';
 import { startBlobFront, type BlobFront, type FrontRequest } from './blob-front.ts';
 import { startAzure, storageOf, type EmulatedAzure } from './emulated-azure.ts';
 import { killedCall } from './killed-call.ts';
+import { checked, isPublished, unpublished } from './published-api.ts';
 
 const mib = 2 ** 20;
 let azurite: Azurite;
@@ -104,6 +105,13 @@ it.each([
 
 const isRead = ({ method, headers }: FrontRequest): boolean =>
   method === 'GET' && headers['x-ms-range'] !== undefined;
+
+it('what exports ask Azure for is described', ({ skip }) => {
+  skip(!isPublished, unpublished);
+  const { found, wrong } = checked(cloud.emulator.requests);
+  expect(wrong).toEqual([]);
+  expect(found).toEqual(expect.arrayContaining(['Disks.GrantAccess', 'Disks.RevokeAccess']));
+});
 
 /** Exports in a process that is killed on the way: at Azure, or while it reads. */
 async function killedExport(at: string, to: string): Promise<string> {

@@ -1,100 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 
-import { describe, expect, it } from 'vitest';
-
-import { isWireObject } from '../src/api/wire.ts';
-import { isAzureImages } from '../src/index.ts';
+import { isAzureFleets, isAzureImages, isAzureMachineImages } from '../src/index.ts';
 import { gallery, group, otherSubscription, source, startAzure } from './emulated-azure.ts';
-
-// Azure's published descriptions of its API, where they lie beside the repository.
-const archive = join(
-  import.meta.dirname,
-  '../../../../shared/specs/azure/azure-openapi-compute-gallery.tar.gz',
-);
-const compute = 'specification/compute/resource-manager/Microsoft.Compute';
-const galleries = `${compute}/GalleryRP/stable/2023-07-03/gallery.json`;
-
-/** The definitions of the bodies that the adapter sends. */
-const definitions: Readonly<Record<string, readonly [file: string, name: string]>> = {
-  'GallerySharingProfile.Update': [galleries, 'SharingUpdate'],
-  'GalleryImages.CreateOrUpdate': [galleries, 'GalleryImage'],
-  'GalleryImages.Update': [galleries, 'GalleryImageUpdate'],
-  'GalleryImageVersions.CreateOrUpdate': [galleries, 'GalleryImageVersion'],
-  'GalleryImageVersions.Update': [galleries, 'GalleryImageVersionUpdate'],
-  'Disks.CreateOrUpdate': [`${compute}/DiskRP/stable/2024-03-02/disk.json`, 'Disk'],
-  'Snapshots.CreateOrUpdate': [`${compute}/DiskRP/stable/2024-03-02/snapshot.json`, 'Snapshot'],
-};
-/** What the SDK's versions of the API have, and the published ones have not yet. */
-const newer = new Set(['blockDeletionBeforeEndOfLife', 'restore']);
-
-type Schema = Readonly<Record<string, unknown>>;
-const files = new Map<string, Schema>();
-
-function read(path: string): Schema {
-  const known = files.get(path);
-  if (known !== undefined) return known;
-  const { stdout } = spawnSync('tar', ['-xzOf', archive, path], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  });
-  const content: Schema = JSON.parse(stdout);
-  files.set(path, content);
-  return content;
-}
-
-/** A schema without references and inheritance: its properties, with the file that each is in. */
-function propertiesOf(file: string, schema: Schema): Map<string, readonly [string, Schema]> {
-  const found = new Map<string, readonly [string, Schema]>();
-  const visit = (at: string, part: Schema): void => {
-    const [target, whole] = resolved(at, part);
-    for (const each of Array.isArray(whole['allOf']) ? whole['allOf'] : []) visit(target, each);
-    for (const [name, property] of Object.entries(
-      isWireObject(whole['properties']) ? whole['properties'] : {},
-    ))
-      if (isWireObject(property)) found.set(name, [target, property]);
-  };
-  visit(file, schema);
-  return found;
-}
-
-/** Follows references, to where a schema stands. */
-function resolved(file: string, schema: Schema): readonly [string, Schema] {
-  const { $ref } = schema;
-  if (typeof $ref !== 'string') return [file, schema];
-  const [path = '', name = ''] = $ref.split('#/definitions/');
-  const target = path === '' ? file : join(file, '..', path);
-  const all = read(target)['definitions'];
-  const found = isWireObject(all) ? all[name] : undefined;
-  if (!isWireObject(found)) throw new Error(`${target} has no ${name}`);
-  return resolved(target, found);
-}
-
-/** What of a value the description doesn't know, or doesn't take. */
-function* complaints(value: unknown, file: string, schema: Schema, path: string): Iterable<string> {
-  const [at, whole] = resolved(file, schema);
-  if (Array.isArray(value)) {
-    if (isWireObject(whole['items']))
-      for (const item of value) yield* complaints(item, at, whole['items'], path);
-  } else if (isWireObject(value)) {
-    if (whole['additionalProperties'] !== undefined) return;
-    const known = propertiesOf(at, whole);
-    for (const [name, each] of Object.entries(value)) {
-      const property = known.get(name);
-      if (property !== undefined) yield* complaints(each, ...property, `${path}.${name}`);
-      else if (!newer.has(name)) yield `${path}.${name} is not known`;
-    }
-  } else {
-    const words = whole['enum'];
-    if (Array.isArray(words) && !words.includes(value)) yield `${path} can't be ${String(value)}`;
-    if (whole['readOnly'] === true) yield `${path} is read only`;
-  }
-}
+import { checked, complaints, galleries, isPublished, unpublished } from './published-api.ts';
 
 describe('what the adapter sends', () => {
   it('is what Azure’s published descriptions take', async ({ skip }) => {
-    skip(!existsSync(archive), 'the published descriptions of Azure’s API are not here');
+    skip(!isPublished, unpublished);
     await using cloud = await startAzure();
     const { emulator } = cloud;
     const { images, disks, snapshots, publishing, deprecation, sharing } = await cloud.provider({
@@ -157,22 +69,139 @@ describe('what the adapter sends', () => {
     await images.replication.change(ref.id, { remove: [] });
     await direct.sharing?.grant(ref.id, [them], { allowWider: true });
 
-    const found = new Set<string>();
-    const wrong: string[] = [];
-    for (const { rpc = '', body } of cloud.emulator.requests) {
-      const [file, name] = definitions[rpc] ?? [];
-      if (file === undefined || name === undefined) continue;
-      found.add(rpc);
-      wrong.push(...complaints(body, file, { $ref: `#/definitions/${name}` }, rpc));
-    }
+    const { found, wrong } = checked(cloud.emulator.requests);
     expect(wrong).toEqual([]);
-    expect([...found].toSorted()).toEqual(Object.keys(definitions).toSorted());
+    expect(found).toEqual([
+      'Disks.CreateOrUpdate',
+      'Disks.Delete',
+      'GalleryImageVersions.CreateOrUpdate',
+      'GalleryImageVersions.Delete',
+      'GalleryImageVersions.Update',
+      'GalleryImages.CreateOrUpdate',
+      'GalleryImages.Update',
+      'GallerySharingProfile.Update',
+      'RoleAssignments.Create',
+      'RoleAssignments.Delete',
+      'Snapshots.CreateOrUpdate',
+    ]);
     // It would notice.
     const schema = { $ref: '#/definitions/GalleryImageVersion' };
     const bad = { properties: { publishingProfile: { surprise: 1, replicationMode: 'Half' } } };
     expect([...complaints(bad, galleries, schema, 'body')]).toEqual([
       'body.properties.publishingProfile.surprise is not known',
       "body.properties.publishingProfile.replicationMode can't be Half",
+      'body.properties.storageProfile is missing',
+      'body.location is missing',
+    ]);
+  });
+
+  it('to machines, fleets and machine images is so, too', async ({ skip }) => {
+    skip(!isPublished, unpublished);
+    await using cloud = await startAzure({
+      operationMs: ({ rpc }) => (rpc.endsWith('.Batch') ? 150 : 2),
+      guest: ({ script }) => ({
+        stdout: 'imgkit-deprovision: begun\n',
+        console: /imgkit-deprovision: \w+ done/.exec(script)?.[0],
+        powersOff: true,
+      }),
+    });
+    const provider = await cloud.provider();
+    const { images, instances, fleets, machineImages, usage, limits } = provider;
+    if (!isAzureFleets(fleets) || !isAzureMachineImages(machineImages)) throw new Error('others');
+    const make = (version: string) =>
+      images.create({ name: `web-${version}`, family: 'web', version, source });
+    const [one, two] = [await make('1.0.0'), await make('2.0.0')];
+    const template = { boot: { kind: 'image', image: one.ref } } as const;
+
+    const machine = await instances?.launch({
+      name: 'vm-1',
+      ...template,
+      disks: [{ sizeBytes: 2 ** 30 }],
+      authorizedKeys: [{ user: 'ann', publicKey: 'ssh-ed25519 AAAA ann@here' }],
+      startupScript: '#!/bin/sh\necho hi',
+      metadata: { role: 'web' },
+      ports: [80],
+      providerOptions: { zone: '1' },
+    });
+    const id = machine?.id ?? '';
+    await instances?.console?.(id);
+    await instances?.endpoint(id);
+    const point = await machineImages.create({
+      name: 'backup',
+      instance: id,
+      consistency: 'application',
+    });
+    const copy = await machineImages.copy(point.id, { name: 'copy', location: 'westeurope' });
+    await machineImages.restore({ machineImage: point.id, name: 'vm-2' });
+    await machineImages.delete(copy.id);
+    await instances?.stop(id);
+    await instances?.start(id);
+    await images.create({
+      name: 'captured',
+      source: { kind: 'instance', instance: id },
+      providerOptions: { generalize: true },
+    });
+    await instances?.delete(id);
+
+    const health = { protocol: 'http', port: 80, path: '/healthz' } as const;
+    const next = { boot: { kind: 'image', image: two.ref } } as const;
+    const batches = { mode: 'rolling', health, rolling: { maxBatchPercent: 50, pauseSeconds: 1 } };
+    for (const [name, providerOptions] of [
+      ['by-hand', {}],
+      ['batches', batches],
+      ['at-once', { mode: 'automatic' }],
+    ] as const) {
+      const fleet = await fleets.create({ name, size: 1, template, providerOptions });
+      await fleets.resize(fleet.id, 2);
+      await fleets.rollOut({ fleet: fleet.id, template: { ...next, startupScript: '#!/bin/sh' } });
+      await fleets.delete(fleet.id);
+    }
+    // Of the latest version: what no model says is begun by hand.
+    for (const [name, providerOptions] of [
+      ['batches', batches],
+      ['at-once', { mode: 'automatic' }],
+    ] as const) {
+      const latest = { ...providerOptions, boot: 'latest' };
+      const { id: fleet } = await fleets.create({
+        name,
+        size: 2,
+        template,
+        providerOptions: latest,
+      });
+      const newest = await make(name === 'batches' ? '3.0.0' : '4.0.0');
+      const newer = { boot: { kind: 'image', image: newest.ref } } as const;
+      const ended = Promise.allSettled([fleets.rollOut({ fleet, template: newer })]);
+      // Only what has begun can be cancelled.
+      const cancel = async () => (await Promise.allSettled([fleets.cancel(fleet)]))[0].status;
+      if (name === 'batches')
+        await vi.waitUntil(async () => (await cancel()) === 'fulfilled', { timeout: 15_000 });
+      await ended;
+    }
+    await usage?.of(one.ref.id);
+    await limits?.quotas?.();
+    const { found, wrong } = checked(cloud.emulator.requests);
+    expect(wrong).toEqual([]);
+    expect(found).toEqual([
+      'Disks.CreateOrUpdate',
+      'GalleryImageVersions.CreateOrUpdate',
+      'GalleryImages.CreateOrUpdate',
+      'RestorePointCollections.CreateOrUpdate',
+      'RestorePointCollections.Delete',
+      'RestorePoints.Create',
+      'VirtualMachineScaleSetRollingUpgrades.Cancel',
+      'VirtualMachineScaleSetRollingUpgrades.StartOSUpgrade',
+      'VirtualMachineScaleSets.CreateOrUpdate',
+      'VirtualMachineScaleSets.Delete',
+      'VirtualMachineScaleSets.DeleteInstances',
+      'VirtualMachineScaleSets.Reimage',
+      'VirtualMachineScaleSets.Update',
+      'VirtualMachines.CreateOrUpdate',
+      'VirtualMachines.Deallocate',
+      'VirtualMachines.Delete',
+      'VirtualMachines.Generalize',
+      'VirtualMachines.RetrieveBootDiagnosticsData',
+      'VirtualMachines.RunCommand',
+      'VirtualMachines.Start',
     ]);
   });
 });

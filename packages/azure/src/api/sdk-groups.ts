@@ -69,7 +69,6 @@ export interface SdkAction {
 /** The actions that the SDK calls otherwise, by what stands behind the id in their address. */
 export const actions: Readonly<Record<string, SdkAction>> = {
   share: { group: 'gallerySharingProfile', method: 'update' },
-  manualupgrade: { method: 'updateInstances' },
   reimage: { method: 'reimage', option: 'vmScaleSetReimageInput' },
   delete: { method: 'deleteInstances' },
   beginGetAccess: { method: 'grantAccess' },
@@ -85,5 +84,4 @@ export const views: Readonly<Record<string, { readonly group: string; readonly m
       group: 'virtualMachineScaleSetRollingUpgrades',
       method: 'getLatest',
     },
-    osUpgradeHistory: { group: 'virtualMachineScaleSets', method: 'listOSUpgradeHistory' },
   };
