@@ -1,16 +1,32 @@
-/**
- * How large segments are: with at most 1,000 of them, as many as Cloud Files puts together, a disk of the largest
- * size fits. One is held in memory while it is sent, so that it can be sent again.
- */
-const segmentBytes = 48 << 20;
-/** The first segments are shorter, so that small disks take little memory. */
-const firstBytes = 8 << 20;
+const mib = 1 << 20;
 
-/** Cuts a stream into segments. */
+/**
+ * How large segments are, and how many of a size there are, the last size as many as it takes. One is held in memory
+ * while it is sent, so that it can be sent again: disks of 3 GiB take little of it. The disk of the largest size makes
+ * no more than 1,000 of them, as many as Cloud Files puts together. The same disk always makes the same segments.
+ */
+const sizes = [
+  { bytes: 16 * mib, count: 192 },
+  { bytes: 32 * mib, count: 192 },
+  { bytes: 56 * mib, count: Infinity },
+] as const;
+
+/** How long the segment of a number is, from 0 on, if there is as much. */
+export function segmentBytes(number: number): number {
+  let first = 0;
+  for (const { bytes, count } of sizes) {
+    if (number < first + count) return bytes;
+    first += count;
+  }
+  return 0;
+}
+
+/** Cuts a stream into segments. A segment is only good until the next is asked for. */
 export async function* segmentsOf(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Buffer<ArrayBuffer>, void, undefined> {
-  let buffer = Buffer.allocUnsafe(firstBytes);
+  let number = 0;
+  let buffer = Buffer.allocUnsafe(segmentBytes(number));
   let used = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length;) {
@@ -20,9 +36,8 @@ export async function* segmentsOf(
       at += part.length;
       if (used < buffer.length) continue;
       yield buffer;
-      // What was given is sent by now.
-      if (buffer.length < segmentBytes)
-        buffer = Buffer.allocUnsafe(Math.min(buffer.length * 2, segmentBytes));
+      number += 1;
+      if (buffer.length !== segmentBytes(number)) buffer = Buffer.allocUnsafe(segmentBytes(number));
       used = 0;
     }
   }
