@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { ImgkitError, type OperationControl } from '@imgkit/core';
 
 import type { DiskSource } from '../resources/disk-source.ts';
+import { transferProgress } from '../resources/transfer-progress.ts';
 import { checkDigest } from '../resources/upload.ts';
 import type { Swift, SwiftSegment } from '../swift/swift.ts';
 import { toDynamicVhd } from '../vhd/vhd-writer.ts';
@@ -102,6 +103,7 @@ function measured(
   { signal, progress }: Pick<OperationControl, 'signal' | 'progress'>,
 ) {
   const hash = createHash('sha256');
+  const tell = transferProgress(progress, 'uploading the disk', total);
   async function* passing(): AsyncGenerator<Uint8Array, void, undefined> {
     let length = 0;
     for await (const chunk of bytes) {
@@ -109,7 +111,7 @@ function measured(
       hash.update(chunk);
       length += chunk.length;
       yield chunk;
-      progress('uploading the disk', total && Math.min(1, length / total));
+      tell(length);
     }
   }
   return { bytes: passing(), sha256: () => hash.digest('hex') };

@@ -18,7 +18,7 @@ export const diskUnit = 1 << 20;
 
 /** A raw disk as the parts of a dynamic VHD. */
 export interface VhdParts {
-  /** What comes behind the front, in order: blocks, and the footer. */
+  /** What comes behind the front, in order: blocks, and the footer. A piece is only good until the next is asked for. */
   readonly blocks: AsyncIterable<Buffer>;
   /** What comes in front of it; known when all blocks were read. */
   front(): { readonly bytes: Buffer<ArrayBuffer>; readonly diskBytes: number };
@@ -70,9 +70,9 @@ export function toDynamicVhd(raw: AsyncIterable<Uint8Array>, id: Buffer): VhdPar
   };
 }
 
-/** Cuts a stream into blocks; the last may be shorter. */
+/** Cuts a stream into blocks; the last may be shorter. A block is only good until the next is asked for. */
 async function* blocksOf(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
-  let block = Buffer.allocUnsafe(blockBytes);
+  const block = Buffer.allocUnsafe(blockBytes);
   let used = 0;
   for await (const chunk of raw) {
     for (let at = 0; at < chunk.length;) {
@@ -82,7 +82,6 @@ async function* blocksOf(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer,
       at += part.length;
       if (used < blockBytes) continue;
       yield block;
-      block = Buffer.allocUnsafe(blockBytes);
       used = 0;
     }
   }
