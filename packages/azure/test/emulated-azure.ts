@@ -7,6 +7,7 @@ import {
   createImgkit,
   type Clock,
   type Imgkit,
+  type ImgkitError,
   type ImageSource,
   type Provider,
 } from '@imgkit/core';
@@ -120,4 +121,12 @@ export async function startAzure(options: AzureEmulatorOptions = {}): Promise<Em
       if (wrong.length > 0) throw new Error(`Azure would refuse: ${wrong.join('; ')}`);
     },
   };
+}
+
+/** The error that something is refused with. */
+export function refusal(work: PromiseLike<unknown>): Promise<ImgkitError> {
+  return Promise.resolve(work).then(
+    () => Promise.reject(new Error('it was not refused')),
+    (error: ImgkitError) => error,
+  );
 }

@@ -1,8 +1,20 @@
-import type { Imgkit, ImgkitError, Provider } from '@imgkit/core';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Imgkit, Provider } from '@imgkit/core';
+import { createMemoryProvider } from '@imgkit/core/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { scratch } from '../../core/test/scratch.ts';
 import { isAzureImages, isAzureMachineImages } from '../src/index.ts';
-import { gallery, group, source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
+import {
+  gallery,
+  group,
+  refusal,
+  source,
+  startAzure,
+  type EmulatedAzure,
+} from './emulated-azure.ts';
 
 // Machine images that are specialized image versions: the other kind, beside restore points.
 
@@ -54,11 +66,6 @@ const take = (more: object = {}, providerOptions: object = {}) =>
 const resource = (id: string): any => cloud.emulator.resource(id);
 const standing = (kind: string) =>
   cloud.emulator.ids().filter((id) => id.split('/').at(-2) === kind);
-const refusal = (work: PromiseLike<unknown>): Promise<ImgkitError> =>
-  Promise.resolve(work).then(
-    () => Promise.reject(new Error('it was not refused')),
-    (error: ImgkitError) => error,
-  );
 async function all<T>(list: AsyncIterable<T> | undefined): Promise<T[]> {
   const found: T[] = [];
   for await (const one of list ?? []) found.push(one);
@@ -362,5 +369,46 @@ describe('the image of the machine', () => {
     const again = await machineImages.restore({ machineImage: id, name: 'again' });
     const users = (await provider.usage?.of(id))?.users.map((user) => user.id);
     expect(users).toContain(again.id);
+  });
+});
+
+describe('with real machines behind the cloud', () => {
+  it('each disk of a restored machine is made of that disk of the first one', async () => {
+    const real = createMemoryProvider();
+    await using local = await startAzure({ machines: real });
+    const azure = await local.provider();
+    const { instances, machineImages } = parts(azure);
+    const file = join(await scratch(), 'disk.raw');
+    await writeFile(file, Buffer.alloc(2 ** 20, 7));
+    const base = `${gallery}/images/base/versions/1.0.0`;
+    await local.emulator.importVersion(base, { file, location: 'eastus' });
+    const boot = { kind: 'image', image: { provider: 'azure', id: base } } as const;
+    const { id } = await instances.launch({ name: 'vm', boot, disks: [{ sizeBytes: gib }] });
+    await instances.stop(id);
+    const before = (await all(real.images.list())).map(({ name }) => name);
+    const held = await machineImages.create({
+      name: 'held',
+      instance: id,
+      providerOptions: { as },
+    });
+    const made = (await all(real.images.list())).filter(({ name }) => !before.includes(name));
+    // The boot disk by way of its machine, the other one by itself.
+    const [own, ...others] = await all(real.instances.list());
+    expect(others).toEqual([]);
+    expect(made.map(({ origin }) => origin)).toEqual(
+      expect.arrayContaining([
+        { kind: 'instance', id: own?.id },
+        { kind: 'disk', id: own?.disks[1]?.id },
+      ]),
+    );
+    const again = await machineImages.restore({ machineImage: held.id, name: 'again' });
+    const restored = (await all(real.instances.list())).find((one) => one.id !== own?.id);
+    const images = [];
+    for (const disk of restored?.disks ?? []) images.push((await real.disks.get(disk.id)).image);
+    const ofKind = (kind: string) => made.find(({ origin }) => origin?.kind === kind)?.ref;
+    expect(images).toEqual([ofKind('instance'), ofKind('disk')]);
+    await instances.delete(again.id);
+    await machineImages.delete(held.id);
+    expect(await all(real.images.list())).toHaveLength(before.length);
   });
 });

@@ -1,8 +1,8 @@
-import type { Image, ImgkitError, Instance, Provider } from '@imgkit/core';
+import type { Image, Instance, Provider } from '@imgkit/core';
 import type { EmulatedGuestOutput } from '@imgkit/emulators';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { group, source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
+import { group, refusal, source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
 
 const compute = `${group}/providers/Microsoft.Compute`;
 const network = `${group}/providers/Microsoft.Network`;
@@ -38,11 +38,6 @@ function launch(
 
 const sent = (rpc: string): any => cloud.emulator.requests.findLast((one) => one.rpc === rpc)?.body;
 const properties = (id: string): any => cloud.emulator.resource(id)?.['properties'];
-const refusal = (work: PromiseLike<unknown>): Promise<ImgkitError> =>
-  Promise.resolve(work).then(
-    () => Promise.reject(new Error('it was not refused')),
-    (error: ImgkitError) => error,
-  );
 
 describe('a machine at Azure', () => {
   it('has all that belongs to it, and takes it along', async () => {

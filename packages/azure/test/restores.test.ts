@@ -1,8 +1,8 @@
-import type { ImgkitError, Provider } from '@imgkit/core';
+import type { Provider } from '@imgkit/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { isAzureMachineImages } from '../src/index.ts';
-import { group, source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
+import { group, refusal, source, startAzure, type EmulatedAzure } from './emulated-azure.ts';
 
 const compute = `${group}/providers/Microsoft.Compute`;
 const network = `${group}/providers/Microsoft.Network`;
@@ -44,11 +44,6 @@ async function backup(providerOptions = {}, more: object = {}): Promise<string> 
 const resource = (id: string): any => cloud.emulator.resource(id);
 const standing = (kind: string) =>
   cloud.emulator.ids().filter((id) => id.split('/').at(-2) === kind);
-const refusal = (work: PromiseLike<unknown>): Promise<ImgkitError> =>
-  Promise.resolve(work).then(
-    () => Promise.reject(new Error('it was not refused')),
-    (error: ImgkitError) => error,
-  );
 
 describe('a restored machine', () => {
   it('keeps its zone, its network, its identities and its price, unless told otherwise', async () => {

@@ -67,3 +67,32 @@ it('a region is the same one in every form: nothing is changed that is as it sho
   const gone = images.replication.change(ref.id, { remove: ['East US'] });
   await expect(gone).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
 });
+
+it('a machine image is of its machine, and a restored machine like it, in whatever form ids come', async () => {
+  const { images, instances, machineImages } = provider;
+  if (!instances || !machineImages) throw new Error('they are Azure’s');
+  const image = await images.create({ name: 'whole', source });
+  const boot = { kind: 'image', image: image.ref } as const;
+  const disks = [{ sizeBytes: 2 ** 30 }];
+  const providerOptions = { zone: '2', publicAddress: false };
+  const { id } = await instances.launch({ name: 'whole', boot, disks, providerOptions });
+  const version = { as: 'imageVersion', whenRunning: 'stop' };
+  for (const options of [{}, version]) {
+    const request = { name: 'whole-image', instance: id, providerOptions: options };
+    const made = await machineImages.create({ ...request, idempotencyKey: 'one' });
+    expect(made.instance).toBe(id);
+    expect((await machineImages.create({ ...request, idempotencyKey: 'one' })).id).toBe(made.id);
+    const listed = [];
+    for await (const one of machineImages.list({ instance: id })) listed.push(one.id);
+    expect(listed).toEqual([made.id]);
+    const users = (await provider.usage?.of(image.ref.id))?.users.map((user) => user.id);
+    expect(users).toEqual(expect.arrayContaining([id, made.id]));
+    const again = await machineImages.restore({ machineImage: made.id, name: 'again' });
+    expect(cloud.emulator.resource(again.id)).toMatchObject({ location: 'eastus', zones: ['2'] });
+    expect(again.disks).toHaveLength(2);
+    expect(cloud.emulator.ids().filter((one) => one.endsWith('/again-ip'))).toEqual([]);
+    await instances.delete(again.id);
+    await machineImages.delete(made.id);
+    expect(cloud.emulator.ids().filter((one) => /again|whole-image/.test(one))).toEqual([]);
+  }
+});
