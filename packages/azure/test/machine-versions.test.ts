@@ -136,7 +136,7 @@ describe('a machine image that is an image version', () => {
 
   it('can’t be taken for an image, nor an image for it', async () => {
     const { machineImages, images } = parts();
-    const { id } = await take();
+    const { id } = await take({ idempotencyKey: 'one' });
     const { tags } = structuredClone(resource(id));
     const edits = [
       () => images.update(id, { labels: { a: 'b' } }),
@@ -151,10 +151,24 @@ describe('a machine image that is an image version', () => {
       });
     expect(resource(id).tags).toEqual(tags);
     // Its definition is for it alone: no family, and no image.
-    for (const more of [{ family: 'backup' }, {}])
+    for (const more of [{ family: 'backup' }, {}, { idempotencyKey: 'one' }])
       expect(await refusal(images.create({ name: 'backup', source, ...more }))).toMatchObject({
         code: 'ALREADY_EXISTS',
       });
+    // Nor what a process leaves that ended before it made the version.
+    const { properties, tags: left } = resource(`${gallery}/images/backup`);
+    const identifier = { publisher: 'imgkit', offer: 'golden', sku: 'left' };
+    const definition = {
+      location: 'eastus',
+      tags: left,
+      properties: { ...properties, identifier },
+    };
+    cloud.emulator.seed(`${gallery}/images/left`, definition);
+    expect(
+      await refusal(
+        images.create({ name: 'left', source, providerOptions: { osState: 'Specialized' } }),
+      ),
+    ).toMatchObject({ message: expect.stringContaining('is the name of a machine image') });
     expect(await refusal(take({ name: 'web' }))).toMatchObject({
       code: 'ALREADY_EXISTS',
       message: expect.stringContaining('is the name of a family'),
