@@ -10,6 +10,8 @@ import { killAfter } from './killed-call.ts';
 const compute = `${group}/providers/Microsoft.Compute`;
 const network = `${group}/providers/Microsoft.Network`;
 
+/** Processes take their time to start on a busy machine. */
+const timeout = 60_000;
 let cloud: EmulatedAzure;
 let provider: Provider;
 let instance: string;
@@ -43,7 +45,7 @@ const made = (): readonly string[] =>
 
 const asVersion = { as: 'imageVersion', whenRunning: 'stop' } as const;
 
-describe('a machine image whose maker is killed', () => {
+describe('a machine image whose maker is killed', { timeout }, () => {
   it.each([
     ['RestorePointCollections.CreateOrUpdate', {}],
     ['RestorePoints.Create', {}],
@@ -67,7 +69,7 @@ describe('a machine image whose maker is killed', () => {
   });
 });
 
-describe('a machine whose restorer is killed', () => {
+describe('a machine whose restorer is killed', { timeout }, () => {
   it.each([
     ['Disks.CreateOrUpdate', {}],
     ['VirtualMachines.CreateOrUpdate', {}],
