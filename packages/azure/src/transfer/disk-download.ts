@@ -1,13 +1,11 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-import { throwIfAborted } from '@imgkit/core';
 import { fileError, requireSpace, type Extent } from '@imgkit/core/local';
 
 import { mostBytes, type PageBlob } from './page-blob.ts';
+import { workInParallel } from './parallel-work.ts';
 
-/** How many pieces are on their way at a time. */
-const concurrency = 8;
 const footerBytes = 512;
 
 /** How a disk is written. */
@@ -36,12 +34,10 @@ export async function downloadDisk(
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     throw fileError(error, path);
   });
-  const failed = new AbortController();
-  const options = { signal: AbortSignal.any([signal, failed.signal]) };
   let [next, done] = [0, 0];
-  const work = async (): Promise<void> => {
+  const work = async (stop: AbortSignal): Promise<void> => {
     for (let piece = pieces[next++]; piece !== undefined; piece = pieces[next++]) {
-      const bytes = await blob.read(piece.offset, piece.length, options);
+      const bytes = await blob.read(piece.offset, piece.length, { signal: stop });
       await file.write(bytes, 0, bytes.length, piece.offset);
       done += bytes.length;
       onProgress(done / total);
@@ -49,17 +45,7 @@ export async function downloadDisk(
   };
   try {
     await file.truncate(end);
-    const workers = Array.from({ length: Math.min(concurrency, pieces.length) }, async () => {
-      try {
-        await work();
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    });
-    await Promise.allSettled(workers);
-    throwIfAborted(signal);
-    if (failed.signal.aborted) throw failed.signal.reason;
+    await workInParallel(pieces.length, signal, work);
   } catch (error) {
     throw fileError(error, path);
   } finally {

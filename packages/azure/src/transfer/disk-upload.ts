@@ -4,9 +4,8 @@ import type { Extent } from '@imgkit/core/local';
 import { openDisk, requireUnchanged, type DiskFile } from './disk-file.ts';
 import { openPieces, piecesOf, type Piece } from './disk-pieces.ts';
 import { mostBytes, type BlobFacts, type PageBlob } from './page-blob.ts';
+import { workInParallel } from './parallel-work.ts';
 
-/** How many pieces are on their way at a time: with their buffers they take 32 MiB. */
-const concurrency = 8;
 /** How much may have to be sent again after a crash, in bytes, beside what is on its way. */
 const checkpointBytes = 16 * 2 ** 20;
 const footerBytes = 512;
@@ -103,8 +102,6 @@ async function sendPieces(
   { pieces, start, signal, mark, tell }: Sending,
 ): Promise<readonly Extent[]> {
   await using reader = await openPieces(path);
-  const failed = new AbortController();
-  const options = { signal: AbortSignal.any([signal, failed.signal]) };
   const total = pieces.reduce((sum, { length }) => sum + length, 0);
   const data: (readonly Extent[])[] = [];
   const sent = new Set<number>();
@@ -123,18 +120,18 @@ async function sendPieces(
     await mark(end);
     marking = false;
   };
-  const work = async (): Promise<void> => {
+  const work = async (stop: AbortSignal): Promise<void> => {
     const buffer = Buffer.allocUnsafeSlow(mostBytes);
     for (let index = next++; ; index = next++) {
       const piece = pieces[index];
       if (piece === undefined) return;
-      throwIfAborted(options.signal);
+      throwIfAborted(stop);
       const found = await reader.read(piece, buffer);
       data[index] = found.map(({ offset, bytes }) => ({ offset, length: bytes.length }));
       let bytesSent = 0;
       if (piece.offset >= start)
         for (const { offset, bytes } of found) {
-          await blob.write(bytes, offset, options);
+          await blob.write(bytes, offset, { signal: stop });
           bytesSent += bytes.length;
         }
       bytesDone += piece.length;
@@ -142,18 +139,7 @@ async function sendPieces(
       await arrived(index, bytesSent);
     }
   };
-  const workers = Array.from({ length: Math.min(concurrency, pieces.length) }, async () => {
-    try {
-      await work();
-    } catch (error) {
-      // The others end before this does, so that nothing is written behind the caller's back.
-      failed.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(workers);
-  throwIfAborted(signal);
-  if (failed.signal.aborted) throw failed.signal.reason;
+  await workInParallel(pieces.length, signal, work);
   return data.flat();
 }
 
