@@ -6,26 +6,15 @@ import {
   type PrincipalKind,
 } from '@imgkit/core';
 
-import type { AzureContext } from '../context.ts';
-import { formatId, type ResourceId } from '../resource-id.ts';
+import type { ResourceId } from '../resource-id.ts';
 import { changeSharing, readProfile, requirePermissions } from './gallery-profile.ts';
 import { galleryOf } from './role-grants.ts';
 import type { SharingWay } from './sharing-way.ts';
+import { WholeGallery } from './whole-gallery.ts';
 
 /** Shares the whole gallery with everybody who uses Azure, under a public name. */
-export class CommunitySharing implements SharingWay {
-  readonly unit = 'gallery';
+export class CommunitySharing extends WholeGallery implements SharingWay {
   readonly principals: readonly PrincipalKind[] = ['everyone'];
-  readonly consumerLists = false;
-  readonly #context: AzureContext;
-
-  constructor(context: AzureContext) {
-    this.#context = context;
-  }
-
-  scopeOf(version: ResourceId): string {
-    return formatId(galleryOf(version));
-  }
 
   check(principals: readonly Principal[]): void {
     const other = principals.find(({ kind }) => kind !== 'everyone');
@@ -41,14 +30,14 @@ export class CommunitySharing implements SharingWay {
 
   async grant(version: ResourceId, _: readonly Principal[], options?: CallOptions): Promise<void> {
     const gallery = galleryOf(version);
-    const profile = await readProfile(this.#context, gallery, options);
-    requirePermissions(this.#context, profile, 'Community');
+    const profile = await readProfile(this.context, gallery, options);
+    requirePermissions(this.context, profile, 'Community');
     if (!profile.open)
-      await changeSharing(this.#context, gallery, { operationType: 'EnableCommunity' }, options);
+      await changeSharing(this.context, gallery, { operationType: 'EnableCommunity' }, options);
   }
 
   async *list(version: ResourceId, options?: CallOptions): AsyncGenerator<Grant> {
-    const profile = await readProfile(this.#context, galleryOf(version), options);
+    const profile = await readProfile(this.context, galleryOf(version), options);
     if (!profile.open) return;
     const state = profile.settled ? 'ACTIVE' : 'PENDING';
     yield { principal: { kind: 'everyone' }, reach: this.unit, state };
@@ -56,7 +45,7 @@ export class CommunitySharing implements SharingWay {
 
   async revoke(version: ResourceId, _: readonly Principal[], options?: CallOptions): Promise<void> {
     const gallery = galleryOf(version);
-    const { open } = await readProfile(this.#context, gallery, options);
-    if (open) await changeSharing(this.#context, gallery, { operationType: 'Reset' }, options);
+    const { open } = await readProfile(this.context, gallery, options);
+    if (open) await changeSharing(this.context, gallery, { operationType: 'Reset' }, options);
   }
 }

@@ -6,9 +6,8 @@ import {
   type PrincipalKind,
 } from '@imgkit/core';
 
-import type { AzureContext } from '../context.ts';
 import { invalid } from '../image-request.ts';
-import { formatId, type ResourceId } from '../resource-id.ts';
+import type { ResourceId } from '../resource-id.ts';
 import {
   changeSharing,
   readProfile,
@@ -17,6 +16,7 @@ import {
 } from './gallery-profile.ts';
 import { galleryOf } from './role-grants.ts';
 import type { SharingWay } from './sharing-way.ts';
+import { WholeGallery } from './whole-gallery.ts';
 
 type Kind = 'project' | 'domain';
 
@@ -27,19 +27,8 @@ const words = { project: 'subscription', domain: 'tenant' } as const;
 const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Shares the whole gallery with subscriptions (`project`) and tenants (`domain`), who need no roles in it. */
-export class DirectSharing implements SharingWay {
-  readonly unit = 'gallery';
+export class DirectSharing extends WholeGallery implements SharingWay {
   readonly principals: readonly PrincipalKind[] = ['project', 'domain'];
-  readonly consumerLists = false;
-  readonly #context: AzureContext;
-
-  constructor(context: AzureContext) {
-    this.#context = context;
-  }
-
-  scopeOf(version: ResourceId): string {
-    return formatId(galleryOf(version));
-  }
 
   check(principals: readonly Principal[]): void {
     for (const kind of ['project', 'domain'] as const) idsOf(kind, principals);
@@ -56,8 +45,8 @@ export class DirectSharing implements SharingWay {
     options?: CallOptions,
   ): Promise<void> {
     const gallery = galleryOf(version);
-    const profile = await readProfile(this.#context, gallery, options);
-    requirePermissions(this.#context, profile, 'Groups');
+    const profile = await readProfile(this.context, gallery, options);
+    requirePermissions(this.context, profile, 'Groups');
     const groups = (['project', 'domain'] as const).flatMap((kind) => {
       const known = knownOf(profile, kind);
       const ids = idsOf(kind, principals).filter((id) => !known.includes(id));
@@ -70,11 +59,11 @@ export class DirectSharing implements SharingWay {
       return ids.length === 0 ? [] : [{ type: types[kind], ids }];
     });
     if (groups.length > 0)
-      await changeSharing(this.#context, gallery, { operationType: 'Add', groups }, options);
+      await changeSharing(this.context, gallery, { operationType: 'Add', groups }, options);
   }
 
   async *list(version: ResourceId, options?: CallOptions): AsyncGenerator<Grant> {
-    const profile = await readProfile(this.#context, galleryOf(version), options);
+    const profile = await readProfile(this.context, galleryOf(version), options);
     const state = profile.settled ? 'ACTIVE' : 'PENDING';
     for (const kind of ['project', 'domain'] as const)
       for (const id of knownOf(profile, kind))
@@ -87,14 +76,14 @@ export class DirectSharing implements SharingWay {
     options?: CallOptions,
   ): Promise<void> {
     const gallery = galleryOf(version);
-    const profile = await readProfile(this.#context, gallery, options);
+    const profile = await readProfile(this.context, gallery, options);
     const groups = (['project', 'domain'] as const).flatMap((kind) => {
       const known = knownOf(profile, kind);
       const ids = idsOf(kind, principals).filter((id) => known.includes(id));
       return ids.length === 0 ? [] : [{ type: types[kind], ids }];
     });
     if (groups.length > 0)
-      await changeSharing(this.#context, gallery, { operationType: 'Remove', groups }, options);
+      await changeSharing(this.context, gallery, { operationType: 'Remove', groups }, options);
   }
 }
 

@@ -1,12 +1,17 @@
 import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import type { Call } from '../call.ts';
 import { ArmError, invalidParameter } from '../errors.ts';
-import { regionNames, regionsOf, replicationStatus } from '../galleries/replication.ts';
+import {
+  compareNumbers,
+  isReplicated,
+  latestVersion,
+  nameOf,
+} from '../galleries/latest-version.ts';
 import { marketplaceKey, marketplaceSource } from '../marketplace/marketplace.ts';
 import { publicSource } from '../public-galleries/public-galleries.ts';
 import { displayName, regionName } from '../regions.ts';
 import { isOfType, parentId } from '../resource-id.ts';
-import { propertiesOf, stateOf, type Stored } from '../state.ts';
+import { propertiesOf, type Stored } from '../state.ts';
 
 const versionType = 'Microsoft.Compute/galleries/images/versions';
 
@@ -41,20 +46,11 @@ export function bootImage(call: Call, reference: JsonObject, location: string): 
   if (isOfType(id, versionType)) return galleryImage(call, call.source(id), reference, location);
   if (isOfType(id, 'Microsoft.Compute/galleries/images')) {
     call.source(id);
-    const versions = call.world.resources.below(`${id}/versions/`);
-    const latest = latestIn(call, versions, location);
+    const latest = latestVersion(call.world, id, location);
     if (latest === undefined) throw notAvailable(id, location);
     return galleryImage(call, latest, reference, location);
   }
   throw invalidParameter('imageReference.id', `'${id}' is not the id of an image.`);
-}
-
-/** The version that `latest` means in a region: by number, not by date. */
-function latestIn(call: Call, versions: readonly Stored[], location: string): Stored | undefined {
-  return versions
-    .filter((version) => isReplicated(call, version, location) && !isExcluded(version, location))
-    .toSorted((a, b) => compareNumbers(nameOf(a), nameOf(b)))
-    .at(-1);
 }
 
 /** An image of the marketplace: a version of it, or `latest`. */
@@ -118,7 +114,7 @@ function galleryImage(
   reference: JsonObject,
   location: string,
 ): BootImage {
-  if (!isReplicated(call, stored, location)) throw notAvailable(stored.id, location);
+  if (!isReplicated(call.world, stored, location)) throw notAvailable(stored.id, location);
   const definition = call.world.resources.find(parentId(stored.id));
   const told = definition === undefined ? {} : propertiesOf(definition);
   const storage = objectOf(propertiesOf(stored), 'storageProfile');
@@ -138,34 +134,6 @@ function galleryImage(
     generation: textOf(told, 'hyperVGeneration') ?? 'V2',
     architecture: textOf(told, 'architecture') ?? 'x64',
   };
-}
-
-function isReplicated(call: Call, version: Stored, location: string): boolean {
-  const state = stateOf(version);
-  if (state !== 'Succeeded' && state !== 'Updating') return false;
-  const { summary } = replicationStatus(version, call.world.clock.now());
-  const places = Array.isArray(summary) ? summary : [];
-  return places.some(
-    (one) => regionName(String(one?.['region'])) === location && one?.['state'] === 'Completed',
-  );
-}
-
-function isExcluded(version: Stored, location: string): boolean {
-  const profile = objectOf(propertiesOf(version), 'publishingProfile');
-  if (profile?.['excludeFromLatest'] === true) return true;
-  const regions = regionsOf(version);
-  const here = regions[regionNames(regions).indexOf(location)];
-  return here?.['excludeFromLatest'] === true;
-}
-
-function nameOf({ id }: Stored): string {
-  return id.split('/').at(-1) ?? '';
-}
-
-function compareNumbers(a: string, b: string): number {
-  const [left, right] = [a, b].map((one) => one.split('.').map(Number));
-  const index = left?.findIndex((part, place) => part !== right?.[place]) ?? -1;
-  return index === -1 ? 0 : (left?.[index] ?? 0) - (right?.[index] ?? 0);
 }
 
 function notAvailable(id: string, location: string): ArmError {

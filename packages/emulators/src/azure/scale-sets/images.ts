@@ -1,6 +1,6 @@
 import { objectOf, objectsOf, textOf, type JsonObject } from '../../control-plane/json.ts';
 import { ArmError, invalidParameter, propertyChange } from '../errors.ts';
-import { regionName } from '../regions.ts';
+import { isReplicated, latestVersion } from '../galleries/latest-version.ts';
 import { isOfType, parentId } from '../resource-id.ts';
 import { propertiesOf, stateOf, type Stored, type World } from '../state.ts';
 import type { ChosenImage } from './records.ts';
@@ -19,7 +19,7 @@ export function chooseImage(world: World, reference: JsonObject, location: strin
   const found = isOfType(id, definitionType)
     ? latestVersion(world, id, location)
     : world.resources.find(id);
-  if (found === undefined || !isUsable(found, location))
+  if (found === undefined || !isUsable(world, found, location))
     throw new ArmError(
       404,
       'GalleryImageNotFound',
@@ -50,38 +50,11 @@ function marketplaceImage(reference: JsonObject): ChosenImage {
   return { reference, exactVersion: version === 'latest' ? '1.0.0' : version, id: '' };
 }
 
-/** The highest version that is in the region and isn't kept from being the latest. */
-function latestVersion(world: World, definition: string, location: string): Stored | undefined {
-  return world.resources
-    .below(`${definition}/versions/`)
-    .filter((version) => isUsable(version, location) && !isExcluded(version, location))
-    .toSorted((a, b) => {
-      const [left, right] = [numbersOf(a), numbersOf(b)];
-      const differing = left.findIndex((part, index) => part !== right[index]);
-      return (right[differing] ?? 0) - (left[differing] ?? 0);
-    })[0];
-}
-
-function numbersOf({ id }: Stored): readonly number[] {
-  return (id.split('/').at(-1) ?? '').split('.').map(Number);
-}
-
-function isUsable(stored: Stored, location: string): boolean {
-  if (!/^(?:Succeeded|Updating)$/.test(stateOf(stored))) return false;
-  const profile = objectOf(propertiesOf(stored), 'publishingProfile');
-  return profile === undefined || regionIn(profile, location) !== undefined;
-}
-
-function isExcluded(stored: Stored, location: string): boolean {
-  const profile = objectOf(propertiesOf(stored), 'publishingProfile');
-  const region = regionIn(profile, location);
-  return profile?.['excludeFromLatest'] === true || region?.['excludeFromLatest'] === true;
-}
-
-function regionIn(profile: JsonObject | undefined, location: string): JsonObject | undefined {
-  return objectsOf(profile, 'targetRegions').find(
-    (region) => regionName(textOf(region, 'name') ?? '') === location,
-  );
+/** Whether machines can be of what an id names: a version in the region, or a managed image, which stands. */
+function isUsable(world: World, stored: Stored, location: string): boolean {
+  return isOfType(stored.id, versionType)
+    ? isReplicated(world, stored, location)
+    : /^(?:Succeeded|Updating)$/.test(stateOf(stored));
 }
 
 /** Refuses an image whose machines would differ from those that stand: Azure replaces their system disk only. */
