@@ -50,6 +50,16 @@ export async function startOpenStack(options: OpenStackOptions = {}): Promise<Op
   }
 }
 
+/** Ends one of its services at once, with all that it has begun, and starts it again. */
+export async function restartService(
+  { directory, environment }: Pick<OpenStack, 'directory' | 'environment'>,
+  service: 'keystone' | 'glance' | 'placement' | 'nova' | 'cinder',
+): Promise<void> {
+  const pid = await readFile(join(directory, 'pids', service), 'utf8');
+  process.kill(-Number(pid), 'SIGKILL');
+  await run(script('up'), [directory], environment);
+}
+
 /** The services are Debian 12's own packages, which only root installs. */
 export async function reasonToSkip(): Promise<string | undefined> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');

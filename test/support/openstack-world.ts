@@ -83,8 +83,15 @@ export class OpenStackWorld implements AsyncDisposable {
     this.name = name;
   }
 
-  /** @param more - What differs in how the user signs in. */
-  static async open(user: string, more: RackspaceOptions = {}): Promise<OpenStackWorld> {
+  /**
+   * @param more - What differs in how the user signs in.
+   * @param file - What the image is made of; one that can't boot gives servers without a guest.
+   */
+  static async open(
+    user: string,
+    more: RackspaceOptions = {},
+    file = inject('tinyBase').image?.path ?? '',
+  ): Promise<OpenStackWorld> {
     const directory = await mkdtemp(join(inject('vmDirectory'), 'o-'));
     const kit = await createImgkit({
       stateDirectory: join(directory, 'state'),
@@ -93,7 +100,7 @@ export class OpenStackWorld implements AsyncDisposable {
     const name = `w-${randomBytes(4).toString('hex')}`;
     const base = await kit.providers.get('cloud').images.create({
       name: `${name}-base`,
-      source: { kind: 'file', file: inject('tinyBase').image?.path ?? '' },
+      source: { kind: 'file', file },
       labels: { world: name },
     });
     return new OpenStackWorld(kit, base, directory, name);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { ImgkitError } from '@imgkit/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
 
 import { isGlanceImage } from '../src/index.ts';
 import { startProxy, type Fault, type Trouble } from './faulty-proxy.ts';
@@ -166,7 +167,7 @@ describe.skipIf(missing !== undefined)('an image whose way to the cloud fails', 
   });
 
   it('is kept in all the stores that were named, staged or not', async () => {
-    const { provider, request, file } = await world();
+    const { glance, provider, request, file, disk } = await world();
     const providerOptions = { staged: true, stores: ['archive'] };
     const image = await provider.images.create({ ...request, providerOptions });
     expect(image.native).toMatchObject({ status: 'active', stores: 'archive' });
@@ -179,5 +180,23 @@ describe.skipIf(missing !== undefined)('an image whose way to the cloud fails', 
     });
     // Copying between stores is for administrators here: the image doesn't stay half made.
     await expect(refused.then(String)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+
+    // An administrator's is, once, when the answer to that call is lost.
+    const kit = await kitOf(providerOf('admin', { imageEndpoint: glance.url }));
+    const admin = kit.providers.require('admin', 'transfer');
+    const copy = { method: 'POST', path: /\/import$/ };
+    glance.fail({ ...copy, trouble: 'lost answer' });
+    const both = await admin.transfer.import({
+      name: `${request.name}-3`,
+      from: file,
+      providerOptions: { stores: ['archive', 'local'] },
+    });
+    onTestFinished(async () => admin.images.delete(both.ref.id));
+    expect(glance.pending()).toBe(0);
+    const { status, size, stores } = z
+      .looseObject({ status: z.string(), size: z.number(), stores: z.string() })
+      .parse(both.native);
+    expect({ status, size }).toEqual({ status: 'active', size: disk.length });
+    expect(stores.split(',').toSorted()).toEqual(['archive', 'local']);
   });
 });
