@@ -1,7 +1,7 @@
 import type { CallOptions } from '@imgkit/core';
 
 import type { WireObject } from './api/wire.ts';
-import type { ResourceType } from './resource-id.ts';
+import type { ResourceType } from './resources/resource-id.ts';
 
 /** What a read asks for beside the resource. */
 export interface ReadOptions extends CallOptions {

@@ -10,10 +10,10 @@ import {
 
 import type { AzureClient, OperationAddress, OperationEnd } from './client.ts';
 import { apiError } from './errors.ts';
-import { readAddress, type OperationToken } from './operation-token.ts';
-import { formatId, type ResourceId, type ResourceType } from './resource-id.ts';
+import { readAddress, type OperationToken } from './resources/operation-token.ts';
+import { formatId, type ResourceId, type ResourceType } from './resources/resource-id.ts';
 import type { AzureSettings } from './settings.ts';
-import { SubscriptionRegions } from './subscription-regions.ts';
+import { SubscriptionRegions } from './resources/subscription-regions.ts';
 import type { BlobUploads } from './transfer/blob-uploads.ts';
 
 /** What an {@link AzureContext} is made of. */

@@ -7,12 +7,12 @@ import type {
 } from '@imgkit/core';
 
 import type { AzureContext } from './context.ts';
-import { checkDeprecation } from './image-request.ts';
+import { checkDeprecation } from './images/image-request.ts';
 import { deprecationTags, ownOf } from './mapping.ts';
 import { followState } from './sharing/withdrawn-access.ts';
-import { toTags } from './tags.ts';
-import { lifeOf } from './version-body.ts';
-import { changeVersion, locateVersion } from './versions.ts';
+import { toTags } from './resources/tags.ts';
+import { lifeOf } from './versions/version-body.ts';
+import { changeVersion, locateVersion } from './versions/versions.ts';
 
 /**
  * Sets the state of images. Azure knows none: a version that isn't ACTIVE is kept from being the latest, its end of

@@ -11,12 +11,12 @@ import * as z from 'zod';
 
 import { number, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
-import { invalid, readOptions } from './image-request.ts';
-import { diskOfImage } from './disk-images.ts';
+import { invalid, readOptions } from './images/image-request.ts';
+import { diskOfImage } from './images/disk-images.ts';
 import { toDisk } from './mapping/disk.ts';
-import type { AzurePurchasePlan } from './marketplace.ts';
-import { checkName } from './names.ts';
-import { formatId, parseIdOf } from './resource-id.ts';
+import type { AzurePurchasePlan } from './images/marketplace.ts';
+import { checkName } from './resources/names.ts';
+import { formatId, parseIdOf } from './resources/resource-id.ts';
 import {
   deleteResource,
   listResources,
@@ -24,8 +24,8 @@ import {
   readResource,
   resumeResource,
   type ResourceKind,
-} from './resources.ts';
-import { refuseWithdrawn } from './sources.ts';
+} from './resources/resource-calls.ts';
+import { refuseWithdrawn } from './images/sources.ts';
 
 const gib = 2 ** 30;
 

@@ -21,9 +21,14 @@ import { rolloutOf, withOwn, writeRollout } from './fleets/fleet-note.ts';
 import { readSet, setType, showFleet } from './fleets/fleet-view.ts';
 import { startRollback, startRollout } from './fleets/rollout.ts';
 import { rolloutGoesOn } from './fleets/standing-rollout.ts';
-import { ownSpelling } from './resource-id.ts';
-import { deleteResource, listResources, resumeResource, type ResourceKind } from './resources.ts';
-import { fromTags } from './tags.ts';
+import { ownSpelling } from './resources/resource-id.ts';
+import {
+  deleteResource,
+  listResources,
+  resumeResource,
+  type ResourceKind,
+} from './resources/resource-calls.ts';
+import { fromTags } from './resources/tags.ts';
 
 /** A fleet as clean-up sees it: without a look at its machines. */
 export interface OwnedFleet {

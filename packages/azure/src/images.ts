@@ -9,18 +9,18 @@ import type {
   Operation,
 } from '@imgkit/core';
 
-import { imagesIn } from './catalogue.ts';
+import { imagesIn } from './images/catalogue.ts';
 import type { AzureContext } from './context.ts';
-import { AzureDeletedImages } from './deleted-images.ts';
-import { AzureReplication } from './replication.ts';
-import { createImage, resumeImage } from './image-creation.ts';
-import { findImage } from './image-lookup.ts';
+import { AzureDeletedImages } from './images/deleted-images.ts';
+import { AzureReplication } from './versions/replication.ts';
+import { createImage, resumeImage } from './images/image-creation.ts';
+import { findImage } from './images/image-lookup.ts';
 import { ownOf } from './mapping.ts';
-import { definitionName, sameName } from './names.ts';
-import { sourceKinds } from './sources.ts';
-import { changedLabels, hasLabels, toTags } from './tags.ts';
-import { deleteVersion, resumeDeletion } from './version-deletion.ts';
-import { changeVersion, readImage } from './versions.ts';
+import { definitionName, sameName } from './resources/names.ts';
+import { sourceKinds } from './images/sources.ts';
+import { changedLabels, hasLabels, toTags } from './resources/tags.ts';
+import { deleteVersion, resumeDeletion } from './versions/version-deletion.ts';
+import { changeVersion, readImage } from './versions/versions.ts';
 
 /** The image versions of a Compute Gallery. */
 export class AzureImages implements Images {

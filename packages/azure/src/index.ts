@@ -1,14 +1,14 @@
 export type { AzureDiskOptions } from './disks.ts';
 export { isAzureImages, type AzureImages } from './images.ts';
-export type { AzureDeletedImage, AzureDeletedImages } from './deleted-images.ts';
-export type { AzureImageOptions } from './image-request.ts';
+export type { AzureDeletedImage, AzureDeletedImages } from './images/deleted-images.ts';
+export type { AzureImageOptions } from './images/image-request.ts';
 export type {
   AzureRegionStatus,
   AzureReplication,
   AzureReplicationChange,
   AzureReplicationStatus,
-} from './replication.ts';
-export type { AzureTargetRegion } from './target-regions.ts';
+} from './versions/replication.ts';
+export type { AzureTargetRegion } from './versions/target-regions.ts';
 export { isAzureFleets, type AzureFleets } from './fleets.ts';
 export type {
   AzureFleetOptions,
@@ -21,7 +21,7 @@ export {
   isAzureMarketplaceImage,
   type AzureMarketplaceImage,
   type AzurePurchasePlan,
-} from './marketplace.ts';
+} from './images/marketplace.ts';
 export { isAzureMachineImages, type AzureMachineImages } from './machine-images.ts';
 export type { AzureMachineImageCopy } from './machine-images/point-copy.ts';
 export type { AzureMachineImageOptions } from './machine-images/machine-image-options.ts';

@@ -21,9 +21,14 @@ import { launchInstance } from './machines/launch.ts';
 import { addressOf } from './machines/network.ts';
 import { actOn, halt, settled } from './machines/power.ts';
 import { isGeneralized, portsOf } from './mapping/instance.ts';
-import { machineName } from './names.ts';
-import { deleteResource, listResources, readResource, resumeResource } from './resources.ts';
-import type { ResourceKind } from './resources.ts';
+import { machineName } from './resources/names.ts';
+import {
+  deleteResource,
+  listResources,
+  readResource,
+  resumeResource,
+} from './resources/resource-calls.ts';
+import type { ResourceKind } from './resources/resource-calls.ts';
 
 const defaultGraceMs = 90_000;
 const defaultConsoleBytes = 65_536;

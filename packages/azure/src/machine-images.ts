@@ -14,7 +14,7 @@ import {
 
 import { objects, text, textMap } from './api/wire.ts';
 import { tokenOf, type AzureContext } from './context.ts';
-import { ifThere } from './definitions.ts';
+import { ifThere } from './versions/definitions.ts';
 import {
   fromVersion,
   machineVersionsIn,
@@ -33,11 +33,11 @@ import { restoreMachine } from './machine-images/restore.ts';
 import { pointsIn, readPoint, toMachineImage } from './machine-images/restore-point.ts';
 import { finishMachineVersion, makeMachineVersion } from './machine-images/version-creation.ts';
 import { ownOf } from './mapping.ts';
-import { checkName } from './names.ts';
-import { regionName } from './regions.ts';
-import { formatId, parseIdOf, sameId, type ResourceId } from './resource-id.ts';
-import { hasLabels, metadataIn, toTags } from './tags.ts';
-import { deleteVersion, resumeDeletion } from './version-deletion.ts';
+import { checkName } from './resources/names.ts';
+import { regionName } from './resources/regions.ts';
+import { formatId, parseIdOf, sameId, type ResourceId } from './resources/resource-id.ts';
+import { hasLabels, metadataIn, toTags } from './resources/tags.ts';
+import { deleteVersion, resumeDeletion } from './versions/version-deletion.ts';
 
 /**
  * Restore points: all disks of a machine at the same moment, with its configuration. Each has a collection of its own,

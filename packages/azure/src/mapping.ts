@@ -20,9 +20,9 @@ import {
   type WireObject,
 } from './api/wire.ts';
 import { toOrigin } from './mapping/origin.ts';
-import { formatId, parseIdOf, plainId, type ResourceId } from './resource-id.ts';
-import { sameName } from './names.ts';
-import { fromTags, readOwn, type OwnTags } from './tags.ts';
+import { formatId, parseIdOf, plainId, type ResourceId } from './resources/resource-id.ts';
+import { sameName } from './resources/names.ts';
+import { fromTags, readOwn, type OwnTags } from './resources/tags.ts';
 
 const gib = 2 ** 30;
 

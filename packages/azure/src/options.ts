@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-import { targetRegionsSchema, type AzureTargetRegion } from './target-regions.ts';
+import { targetRegionsSchema, type AzureTargetRegion } from './versions/target-regions.ts';
 
 /** What gives access tokens: any `TokenCredential` of `@azure/identity` is one. */
 export interface AzureTokenSource {

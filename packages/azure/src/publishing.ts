@@ -8,15 +8,15 @@ import {
 } from '@imgkit/core';
 
 import { flag, object } from './api/wire.ts';
-import { latestIn } from './catalogue.ts';
+import { latestIn } from './images/catalogue.ts';
 import type { AzureContext } from './context.ts';
-import { invalid } from './image-request.ts';
+import { invalid } from './images/image-request.ts';
 import { ownOf } from './mapping.ts';
-import { checkName, sameName } from './names.ts';
-import { regionName } from './regions.ts';
-import { toTags } from './tags.ts';
-import { lifeOf } from './version-body.ts';
-import { changeVersion } from './versions.ts';
+import { checkName, sameName } from './resources/names.ts';
+import { regionName } from './resources/regions.ts';
+import { toTags } from './resources/tags.ts';
+import { lifeOf } from './versions/version-body.ts';
+import { changeVersion } from './versions/versions.ts';
 
 /** Moves versions in and out of what Azure takes for the latest, and says which one that is. */
 export class AzurePublishing implements Publishing {

@@ -1,8 +1,8 @@
 import { ImgkitError } from '@imgkit/core';
 
 import type { AzureCredentials, AzureOptions } from './options.ts';
-import { regionName } from './regions.ts';
-import { plainRegions, type AzureTargetRegion } from './target-regions.ts';
+import { regionName } from './resources/regions.ts';
+import { plainRegions, type AzureTargetRegion } from './versions/target-regions.ts';
 import { storageSettings, type StorageSettings } from './transfer/storage-settings.ts';
 
 /** {@link AzureOptions} with every default filled in. */

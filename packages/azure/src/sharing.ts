@@ -9,13 +9,13 @@ import {
 } from '@imgkit/core';
 
 import type { AzureContext } from './context.ts';
-import { formatId, type ResourceId } from './resource-id.ts';
+import { formatId, type ResourceId } from './resources/resource-id.ts';
 import { CommunitySharing } from './sharing/community-sharing.ts';
 import { DirectSharing } from './sharing/direct-sharing.ts';
 import { changeSharing, readProfile } from './sharing/gallery-profile.ts';
 import { RoleGrants } from './sharing/role-grants.ts';
 import type { SharingWay } from './sharing/sharing-way.ts';
-import { locateVersion, readImage } from './versions.ts';
+import { locateVersion, readImage } from './versions/versions.ts';
 
 /** How the provider's gallery is shared, and what others call it. */
 export interface AzureGallerySharing {

@@ -11,10 +11,10 @@ import * as z from 'zod';
 
 import { text } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
-import { readOptions } from './image-request.ts';
+import { readOptions } from './images/image-request.ts';
 import { toSnapshot } from './mapping/disk.ts';
-import { checkName } from './names.ts';
-import { formatId, parseIdOf, sameId } from './resource-id.ts';
+import { checkName } from './resources/names.ts';
+import { formatId, parseIdOf, sameId } from './resources/resource-id.ts';
 import {
   deleteResource,
   listResources,
@@ -22,7 +22,7 @@ import {
   readResource,
   resumeResource,
   type ResourceKind,
-} from './resources.ts';
+} from './resources/resource-calls.ts';
 
 /** What `providerOptions` of `snapshots.create` may hold at Azure. */
 export interface AzureSnapshotOptions {

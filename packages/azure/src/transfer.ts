@@ -20,7 +20,7 @@ import {
 import { ownName, removeAbandoned, writeSparse, type QemuDiskFormat } from '@imgkit/core/local';
 
 import type { AzureContext } from './context.ts';
-import { invalid } from './image-request.ts';
+import { invalid } from './images/image-request.ts';
 import { inspectDisk } from './transfer/disk-file.ts';
 import { digestOf, exportImage } from './transfer/image-export.ts';
 

@@ -9,12 +9,12 @@ import {
 
 import { flag, object, text, type WireObject } from './api/wire.ts';
 import type { AzureContext } from './context.ts';
-import { isForMachineImage } from './definitions.ts';
+import { isForMachineImage } from './versions/definitions.ts';
 import { bootsFrom, imageIdOf, isLatest } from './fleets/fleet-image.ts';
 import { modelOf } from './fleets/fleet-note.ts';
 import { readMembers } from './fleets/fleet-view.ts';
-import { parseImageId, sameImageId } from './image-id.ts';
-import { findImage } from './image-lookup.ts';
+import { parseImageId, sameImageId } from './images/image-id.ts';
+import { findImage } from './images/image-lookup.ts';
 import { statusOf } from './mapping.ts';
 import {
   definitionOf,
@@ -22,7 +22,7 @@ import {
   ownSpelling,
   parseResourceId,
   type ResourceType,
-} from './resource-id.ts';
+} from './resources/resource-id.ts';
 import {
   machineVersionUser,
   managedImageUsers,
@@ -30,7 +30,7 @@ import {
   type AskedImage,
   type Lister,
 } from './usage/captures.ts';
-import { compareNumbers, parseNumber } from './version-number.ts';
+import { compareNumbers, parseNumber } from './versions/version-number.ts';
 
 /** What one question gave. */
 interface Answer {

@@ -11,7 +11,7 @@ import {
 
 import { apiError, isOperationFailure } from './errors.ts';
 import type { CloudOperation, GceClient } from './client.ts';
-import { readOperationName, type OperationToken } from './operation-token.ts';
+import { readOperationName, type OperationToken } from './resources/operation-token.ts';
 
 /** What a {@link GceContext} is made of. */
 export interface GceContextParts {

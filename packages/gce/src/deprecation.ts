@@ -8,8 +8,8 @@ import type {
 
 import { object, text } from './api/wire.ts';
 import type { GceContext } from './context.ts';
-import { deprecateImage, readImage } from './image-changes.ts';
-import { checkDeprecation, deprecationBlock } from './image-request.ts';
+import { deprecateImage, readImage } from './images/image-changes.ts';
+import { checkDeprecation, deprecationBlock } from './images/image-request.ts';
 import { toImage } from './mapping/image.ts';
 
 /**

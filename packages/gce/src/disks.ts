@@ -11,20 +11,20 @@ import * as z from 'zod';
 
 import type { WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
-import { creationLabels } from './creation.ts';
-import { diagnosed } from './diagnosis.ts';
-import { diskKind } from './kinds.ts';
-import { toGceLabels } from './labels.ts';
+import { creationLabels } from './resources/creation.ts';
+import { diagnosed } from './machines/diagnosis.ts';
+import { diskKind } from './resources/kinds.ts';
+import { toGceLabels } from './resources/labels.ts';
 import { toDisk } from './mapping/disk.ts';
 import { checkSize, toGib, typeUrl } from './mapping/machine-template.ts';
-import { checkName } from './names.ts';
+import { checkName } from './resources/names.ts';
 import {
   encryptionKey,
   encryptionOptions,
   readOptions,
   type GceEncryptionOptions,
-} from './provider-options.ts';
-import { formatId } from './resource-id.ts';
+} from './resources/provider-options.ts';
+import { formatId } from './resources/resource-id.ts';
 import {
   deleteResource,
   listResources,
@@ -32,8 +32,8 @@ import {
   readResource,
   resumeResource,
   type ResourceKind,
-} from './resources.ts';
-import { usableImage, usableSnapshot } from './sources.ts';
+} from './resources/resource-calls.ts';
+import { usableImage, usableSnapshot } from './resources/sources.ts';
 
 /** What `providerOptions` of `disks.create` may hold at GCE. */
 export interface GceDiskOptions extends GceEncryptionOptions {

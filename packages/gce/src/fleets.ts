@@ -13,7 +13,7 @@ import {
 
 import { number, text, type WireObject } from './api/wire.ts';
 import { tokenOf, type GceContext } from './context.ts';
-import { ifThere } from './creation.ts';
+import { ifThere } from './resources/creation.ts';
 import {
   FleetChanges,
   fleetChanges,
@@ -34,8 +34,8 @@ import {
 import { readGroup, showFleet } from './fleets/fleet-view.ts';
 import { isPaused, isSettled, nextVersions, templateBefore } from './fleets/group-state.ts';
 import { checkCount, toUpdatePolicy, withType } from './fleets/rollout.ts';
-import { hasLabels } from './labels.ts';
-import { shortId } from './resource-id.ts';
+import { hasLabels } from './resources/labels.ts';
+import { shortId } from './resources/resource-id.ts';
 
 /** A fleet as clean-up sees it: also one of which only templates are left. */
 export interface OwnedFleet {

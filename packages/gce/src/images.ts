@@ -14,17 +14,29 @@ import {
 
 import { text, type WireObject, type WireRequest } from './api/wire.ts';
 import { tokenOf, type GceContext } from './context.ts';
-import { makeOnce } from './creation.ts';
-import { changeLabels, imageCall, patchImage, readImage } from './image-changes.ts';
-import { finishImage, readFinish, removeFailed, toFinish, type Finish } from './image-finish.ts';
-import { imageBody, checkDescription, imageOptions } from './image-request.ts';
-import { prepareSource, type FileUploads } from './image-sources.ts';
-import { encodeLabelValue, familyLabel, hasLabels, labelFilter, toGceLabels } from './labels.ts';
+import { makeOnce } from './resources/creation.ts';
+import { changeLabels, imageCall, patchImage, readImage } from './images/image-changes.ts';
+import {
+  finishImage,
+  readFinish,
+  removeFailed,
+  toFinish,
+  type Finish,
+} from './images/image-finish.ts';
+import { imageBody, checkDescription, imageOptions } from './images/image-request.ts';
+import { prepareSource, type FileUploads } from './images/image-sources.ts';
+import {
+  encodeLabelValue,
+  familyLabel,
+  hasLabels,
+  labelFilter,
+  toGceLabels,
+} from './resources/labels.ts';
 import { isOperationFailure } from './errors.ts';
 import { toImage } from './mapping/image.ts';
-import { resourceName } from './names.ts';
-import { readOptions } from './provider-options.ts';
-import { formatId } from './resource-id.ts';
+import { resourceName } from './resources/names.ts';
+import { readOptions } from './resources/provider-options.ts';
+import { formatId } from './resources/resource-id.ts';
 
 /** How many images Google gives in one page at most. */
 const largestPage = 500;

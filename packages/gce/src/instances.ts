@@ -13,13 +13,13 @@ import {
 
 import { objects, text, type WireObject } from './api/wire.ts';
 import { tokenOf, type GceContext } from './context.ts';
-import { diagnosed } from './diagnosis.ts';
-import { consoleTail, publishedHostKeys } from './guest.ts';
-import { instanceKind, instancePlace } from './kinds.ts';
-import { launchInstance } from './launch.ts';
+import { diagnosed } from './machines/diagnosis.ts';
+import { consoleTail, publishedHostKeys } from './machines/guest.ts';
+import { instanceKind, instancePlace } from './resources/kinds.ts';
+import { launchInstance } from './machines/launch.ts';
 import { addressOf } from './mapping/instance.ts';
 import { readMetadata } from './mapping/metadata.ts';
-import { resourceName } from './names.ts';
+import { resourceName } from './resources/names.ts';
 import {
   callOn,
   deleteResource,
@@ -28,7 +28,7 @@ import {
   resumeResource,
   settled,
   type ResourceKind,
-} from './resources.ts';
+} from './resources/resource-calls.ts';
 
 const defaultGraceMs = 90_000;
 const defaultConsoleBytes = 65_536;

@@ -14,21 +14,21 @@ import {
 import * as z from 'zod';
 
 import type { GceContext } from './context.ts';
-import { creationLabels, ifThere } from './creation.ts';
-import { diagnosed } from './diagnosis.ts';
-import { instanceKind, instancePlace, machineImageKind } from './kinds.ts';
-import { toGceLabels } from './labels.ts';
-import { GceMachineImageSharing } from './machine-image-sharing.ts';
-import { MachineImagePace, machineImageIntervalMs } from './machine-image-pace.ts';
+import { creationLabels, ifThere } from './resources/creation.ts';
+import { diagnosed } from './machines/diagnosis.ts';
+import { instanceKind, instancePlace, machineImageKind } from './resources/kinds.ts';
+import { toGceLabels } from './resources/labels.ts';
+import { GceMachineImageSharing } from './sharing/machine-image-sharing.ts';
+import { MachineImagePace, machineImageIntervalMs } from './machine-images/machine-image-pace.ts';
 import { toMachineImage } from './mapping/machine-image.ts';
-import { checkName } from './names.ts';
+import { checkName } from './resources/names.ts';
 import {
   encryptionKey,
   encryptionOptions,
   readOptions,
   type GceEncryptionOptions,
-} from './provider-options.ts';
-import { formatId, sameId } from './resource-id.ts';
+} from './resources/provider-options.ts';
+import { formatId, sameId } from './resources/resource-id.ts';
 import {
   deleteResource,
   listResources,
@@ -36,8 +36,8 @@ import {
   readResource,
   resumeResource,
   settled,
-} from './resources.ts';
-import { restoreInstance } from './restore.ts';
+} from './resources/resource-calls.ts';
+import { restoreInstance } from './machine-images/restore.ts';
 
 /** What `providerOptions` of `machineImages.create` may hold at GCE. */
 export interface GceMachineImageOptions extends GceEncryptionOptions {

@@ -9,8 +9,8 @@ import {
 
 import { object, text, textMap, type WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
-import { ifThere } from './creation.ts';
-import { changeLabels, patchImage, readImage } from './image-changes.ts';
+import { ifThere } from './resources/creation.ts';
+import { changeLabels, patchImage, readImage } from './images/image-changes.ts';
 import {
   encodeLabelValue,
   familyLabel,
@@ -18,9 +18,9 @@ import {
   publishedLabel,
   versionLabel,
   without,
-} from './labels.ts';
+} from './resources/labels.ts';
 import { toImage } from './mapping/image.ts';
-import { checkName } from './names.ts';
+import { checkName } from './resources/names.ts';
 
 /**
  * Moves images between staged and published: a staged image has its family in a label only, so that Google never

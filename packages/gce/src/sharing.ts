@@ -10,8 +10,8 @@ import {
 } from '@imgkit/core';
 
 import type { GceContext } from './context.ts';
-import { readImage } from './image-changes.ts';
-import { checkPrincipal, membersOf, principalKinds, principalsOf } from './iam-members.ts';
+import { readImage } from './images/image-changes.ts';
+import { checkPrincipal, membersOf, principalKinds, principalsOf } from './sharing/iam-members.ts';
 import {
   changeMembers,
   membersUnderCondition,
@@ -19,7 +19,7 @@ import {
   policyOfImage,
   readPolicy,
   type PolicyHolder,
-} from './iam-policy.ts';
+} from './sharing/iam-policy.ts';
 
 /**
  * Shares images through IAM: their users get the role `roles/compute.imageUser`. A project stands for all its

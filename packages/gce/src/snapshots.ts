@@ -9,26 +9,26 @@ import type {
 import * as z from 'zod';
 
 import type { GceContext } from './context.ts';
-import { creationLabels } from './creation.ts';
-import { diagnosed } from './diagnosis.ts';
-import { snapshotKind } from './kinds.ts';
-import { toGceLabels } from './labels.ts';
+import { creationLabels } from './resources/creation.ts';
+import { diagnosed } from './machines/diagnosis.ts';
+import { snapshotKind } from './resources/kinds.ts';
+import { toGceLabels } from './resources/labels.ts';
 import { toSnapshot } from './mapping/disk.ts';
-import { checkName } from './names.ts';
+import { checkName } from './resources/names.ts';
 import {
   encryptionKey,
   encryptionOptions,
   readOptions,
   type GceEncryptionOptions,
-} from './provider-options.ts';
-import { formatId, sameId } from './resource-id.ts';
+} from './resources/provider-options.ts';
+import { formatId, sameId } from './resources/resource-id.ts';
 import {
   deleteResource,
   listResources,
   makeResource,
   readResource,
   resumeResource,
-} from './resources.ts';
+} from './resources/resource-calls.ts';
 
 /** What `providerOptions` of `snapshots.create` may hold at GCE. */
 export interface GceSnapshotOptions extends GceEncryptionOptions {

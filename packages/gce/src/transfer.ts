@@ -21,7 +21,7 @@ import {
 } from '@imgkit/core';
 
 import type { GceContext } from './context.ts';
-import { readImage } from './image-changes.ts';
+import { readImage } from './images/image-changes.ts';
 import { fileError, readFormat, type UploadFormat } from './transfer/disk-file.ts';
 import { checkDigest, readDisk } from './transfer/raw-disk.ts';
 

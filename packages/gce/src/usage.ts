@@ -11,15 +11,15 @@ import type { ListCall } from './client.ts';
 import type { GceContext } from './context.ts';
 import { readTemplate } from './fleets/fleet-templates.ts';
 import { versionsOf } from './fleets/group-state.ts';
-import { imageCall, readImage } from './image-changes.ts';
+import { imageCall, readImage } from './images/image-changes.ts';
 import {
   imagesOfGroup,
   imagesOfTemplate,
   maybeSameProject,
   type ImageReference,
-} from './image-references.ts';
+} from './images/image-references.ts';
 import { heldProperties } from './mapping/machine-image.ts';
-import { parseResourceId, sameId, shortId } from './resource-id.ts';
+import { parseResourceId, sameId, shortId } from './resources/resource-id.ts';
 
 /** The image that is asked about. */
 interface AskedImage {

@@ -18,7 +18,7 @@ import type {
   StartedAction,
 } from '../client.ts';
 import { apiError, operationError } from '../errors.ts';
-import { parseResourceId, type ResourceId, type ResourceType } from '../resource-id.ts';
+import { parseResourceId, type ResourceId, type ResourceType } from '../resources/resource-id.ts';
 import type { AzureSettings } from '../settings.ts';
 import { Pace } from '../throttle/pace.ts';
 import { addressOf } from './operation-address.ts';

@@ -1,4 +1,4 @@
-import type { ResourceType } from '../resource-id.ts';
+import type { ResourceType } from '../resources/resource-id.ts';
 
 /** One of the SDK's groups of operations. */
 export interface SdkGroup {

@@ -7,10 +7,10 @@ import {
 
 import { number, object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended } from '../definitions.ts';
-import { invalid } from '../image-request.ts';
-import type { OperationToken } from '../operation-token.ts';
-import type { OwnTags } from '../tags.ts';
+import { ended } from '../versions/definitions.ts';
+import { invalid } from '../images/image-request.ts';
+import type { OperationToken } from '../resources/operation-token.ts';
+import type { OwnTags } from '../resources/tags.ts';
 import { failedMachines } from './fleet-failure.ts';
 import { modelOf, rolloutOf, withOwn, type RolloutNote } from './fleet-note.ts';
 import { isFresh, isLeaving, isReady, readMembers, readSet, type Member } from './fleet-view.ts';

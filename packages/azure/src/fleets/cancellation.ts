@@ -1,8 +1,8 @@
 import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import type { AzureContext } from '../context.ts';
-import { ended } from '../definitions.ts';
-import { formatId } from '../resource-id.ts';
+import { ended } from '../versions/definitions.ts';
+import { formatId } from '../resources/resource-id.ts';
 import { latestUpgrade, locateSet, upgradeCode } from './fleet-view.ts';
 
 /**

@@ -3,8 +3,8 @@ import { ImgkitError, type CallOptions, type Fleet, type OperationControl } from
 import { object, text, type WireObject } from '../api/wire.ts';
 import type { OperationAddress, OperationEnd } from '../client.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
-import type { OperationToken } from '../operation-token.ts';
-import { formatId } from '../resource-id.ts';
+import type { OperationToken } from '../resources/operation-token.ts';
+import { formatId } from '../resources/resource-id.ts';
 import { carryOut } from './bounded-rollout.ts';
 import { failedMachines } from './fleet-failure.ts';
 import { rolloutOf } from './fleet-note.ts';

@@ -7,13 +7,13 @@ import {
 
 import type { WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../definitions.ts';
-import { invalid, readOptions } from '../image-request.ts';
+import { ended, ifThere } from '../versions/definitions.ts';
+import { invalid, readOptions } from '../images/image-request.ts';
 import { ownOf, statusOf } from '../mapping.ts';
 import { subnetFor } from '../machines/network.ts';
 import { sizeName } from '../machines/sizes.ts';
-import { makeResource, type ResourceKind } from '../resources.ts';
-import { keyDigest } from '../tags.ts';
+import { makeResource, type ResourceKind } from '../resources/resource-calls.ts';
+import { keyDigest } from '../resources/tags.ts';
 import { checkCount } from './bounded-rollout.ts';
 import { failedMachines } from './fleet-failure.ts';
 import { findImage } from './fleet-image.ts';

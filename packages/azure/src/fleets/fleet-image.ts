@@ -8,10 +8,16 @@ import {
   noImage,
   parseImageId,
   type ImageId,
-} from '../image-id.ts';
+} from '../images/image-id.ts';
 import { bootContent } from '../machines/boot.ts';
 import type { AzureMachineOptions } from '../machines/machine-options.ts';
-import { definitionOf, formatId, ownSpelling, parseIdOf, sameId } from '../resource-id.ts';
+import {
+  definitionOf,
+  formatId,
+  ownSpelling,
+  parseIdOf,
+  sameId,
+} from '../resources/resource-id.ts';
 
 /** The image that the machines of a fleet are to boot from, and what is known of it. */
 export interface FleetImage {

@@ -3,10 +3,10 @@ import * as z from 'zod';
 
 import { object, text, textMap, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { parseImageId } from '../image-id.ts';
+import { parseImageId } from '../images/image-id.ts';
 import { ownOf } from '../mapping.ts';
-import { formatId } from '../resource-id.ts';
-import { fromTags, longestValue, metadataIn, toTags, type OwnTags } from '../tags.ts';
+import { formatId } from '../resources/resource-id.ts';
+import { fromTags, longestValue, metadataIn, toTags, type OwnTags } from '../resources/tags.ts';
 import { toReference } from './fleet-image.ts';
 
 /** A rollout that imgkit carries out machine by machine: any process can go on with it. */

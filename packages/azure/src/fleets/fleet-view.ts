@@ -11,10 +11,10 @@ import {
   type WireObject,
 } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../definitions.ts';
-import { formatId, ownSpelling, parseIdOf, type ResourceId } from '../resource-id.ts';
-import { fromTags } from '../tags.ts';
-import { compareNumbers, parseNumber } from '../version-number.ts';
+import { ifThere } from '../versions/definitions.ts';
+import { formatId, ownSpelling, parseIdOf, type ResourceId } from '../resources/resource-id.ts';
+import { fromTags } from '../resources/tags.ts';
+import { compareNumbers, parseNumber } from '../versions/version-number.ts';
 import { bootsFrom, imageIdOf, isLatest } from './fleet-image.ts';
 import { modelOf, rolloutOf } from './fleet-note.ts';
 

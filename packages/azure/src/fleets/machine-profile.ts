@@ -4,7 +4,7 @@ import { ImgkitError, type ExtraDisk, type MachineTemplate } from '@imgkit/core'
 
 import { number, object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { invalid } from '../image-request.ts';
+import { invalid } from '../images/image-request.ts';
 import { toOsProfile, toUserData } from '../machines/guest-data.ts';
 import { readMachineOptions, type AzureMachineOptions } from '../machines/machine-options.ts';
 import type { FleetImage } from './fleet-image.ts';

@@ -8,11 +8,11 @@ import {
 
 import { isWireObject, object, text, type WireObject } from '../api/wire.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
-import { invalid, readOptions } from '../image-request.ts';
+import { invalid, readOptions } from '../images/image-request.ts';
 import { ownOf } from '../mapping.ts';
 import { sizeName } from '../machines/sizes.ts';
 import { AzurePublishing } from '../publishing.ts';
-import { formatId, parseIdOf, sameId } from '../resource-id.ts';
+import { formatId, parseIdOf, sameId } from '../resources/resource-id.ts';
 import { toNote } from './bounded-rollout.ts';
 import { cancelUpgrade, isUpgrading } from './cancellation.ts';
 import { changeSet, finishChange } from './fleet-changes.ts';

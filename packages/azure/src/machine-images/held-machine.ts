@@ -2,10 +2,10 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { object, objects, text, textMap, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { invalid } from '../invalid.ts';
+import { invalid } from '../resources/invalid.ts';
 import { statusOf } from '../mapping.ts';
-import { regionName, sameRegion } from '../regions.ts';
-import { formatId } from '../resource-id.ts';
+import { regionName, sameRegion } from '../resources/regions.ts';
+import { formatId } from '../resources/resource-id.ts';
 import { readMachineVersion } from './image-version.ts';
 import { locateMachineImage } from './machine-image-id.ts';
 import { readNote, type MachineNote } from './machine-note.ts';

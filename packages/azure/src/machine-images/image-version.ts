@@ -2,12 +2,12 @@ import { ImgkitError, type CallOptions, type MachineImage } from '@imgkit/core';
 
 import { instant, number, object, objects, text, textMap, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { isForMachineImage } from '../definitions.ts';
-import { definitionsIn } from '../gallery-images.ts';
+import { isForMachineImage } from '../versions/definitions.ts';
+import { definitionsIn } from '../images/gallery-images.ts';
 import { ownOf, statusOf } from '../mapping.ts';
-import { ownSpelling } from '../resource-id.ts';
-import { fromTags } from '../tags.ts';
-import { versionsOf } from '../versions.ts';
+import { ownSpelling } from '../resources/resource-id.ts';
+import { fromTags } from '../resources/tags.ts';
+import { versionsOf } from '../versions/versions.ts';
 import { readNote } from './machine-note.ts';
 
 const gib = 2 ** 30;

@@ -1,8 +1,8 @@
 import { ImgkitError } from '@imgkit/core';
 
 import type { WireObject } from '../api/wire.ts';
-import { isForMachineImage } from '../definitions.ts';
-import { formatId, parseIdOf, type ResourceId } from '../resource-id.ts';
+import { isForMachineImage } from '../versions/definitions.ts';
+import { formatId, parseIdOf, type ResourceId } from '../resources/resource-id.ts';
 
 export const collectionType = 'Microsoft.Compute/restorePointCollections';
 export const pointType = `${collectionType}/restorePoints` as const;

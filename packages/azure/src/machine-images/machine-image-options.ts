@@ -1,12 +1,12 @@
 import * as z from 'zod';
 
-import { readOptions } from '../image-request.ts';
+import { readOptions } from '../images/image-request.ts';
 import {
   replicas,
   storageTypes,
   targetRegionsSchema,
   type AzureTargetRegion,
-} from '../target-regions.ts';
+} from '../versions/target-regions.ts';
 
 /** What `providerOptions` of `machineImages.create` may hold at Azure. */
 export interface AzureMachineImageOptions {

@@ -6,8 +6,8 @@ import type { AzureContext } from '../context.ts';
 import type { AzureMachineOptions } from '../machines/machine-options.ts';
 import { placeIn } from '../machines/network.ts';
 import { toInstance, portsOf } from '../mapping/instance.ts';
-import { planOf } from '../marketplace.ts';
-import { machineIn } from '../tags.ts';
+import { planOf } from '../images/marketplace.ts';
+import { machineIn } from '../resources/tags.ts';
 
 /** https://learn.microsoft.com/azure/virtual-machines/spot-vms#eviction-policy */
 const evictions = ['Deallocate', 'Delete'] as const;

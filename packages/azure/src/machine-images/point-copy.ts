@@ -3,9 +3,9 @@ import { ImgkitError, type Labels, type MachineImage, type OperationControl } fr
 import { textMap } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ownOf } from '../mapping.ts';
-import { checkName } from '../names.ts';
-import { regionName } from '../regions.ts';
-import { metadataIn, toTags } from '../tags.ts';
+import { checkName } from '../resources/names.ts';
+import { regionName } from '../resources/regions.ts';
+import { metadataIn, toTags } from '../resources/tags.ts';
 import { collectionOf, locateMachineImage } from './machine-image-id.ts';
 import { readNote, writeNote } from './machine-note.ts';
 import { makePoint } from './point-creation.ts';

@@ -4,10 +4,10 @@ import { ImgkitError, type MachineImage, type OperationControl } from '@imgkit/c
 
 import { number, object, objects, type WireObject } from '../api/wire.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
-import { ended, ifThere } from '../definitions.ts';
+import { ended, ifThere } from '../versions/definitions.ts';
 import { ownOf, statusOf } from '../mapping.ts';
-import type { OperationToken } from '../operation-token.ts';
-import { keyDigest } from '../tags.ts';
+import type { OperationToken } from '../resources/operation-token.ts';
+import { keyDigest } from '../resources/tags.ts';
 import { collectionOf, collectionType, locateMachineImage, pointType } from './machine-image-id.ts';
 import { readPoint, toMachineImage } from './restore-point.ts';
 

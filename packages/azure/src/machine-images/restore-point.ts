@@ -12,8 +12,8 @@ import {
 } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { ownOf, statusOf } from '../mapping.ts';
-import { formatId, ownSpelling, parseIdOf } from '../resource-id.ts';
-import { fromTags } from '../tags.ts';
+import { formatId, ownSpelling, parseIdOf } from '../resources/resource-id.ts';
+import { fromTags } from '../resources/tags.ts';
 import { collectionOf, noMachineImage, pointType } from './machine-image-id.ts';
 import { readNote } from './machine-note.ts';
 

@@ -10,8 +10,8 @@ import {
 
 import { object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../definitions.ts';
-import { invalid } from '../invalid.ts';
+import { ended, ifThere } from '../versions/definitions.ts';
+import { invalid } from '../resources/invalid.ts';
 import { toUserData } from '../machines/guest-data.ts';
 import { instanceKind } from '../machines/instance-kind.ts';
 import { checkedPort, interfaceOf } from '../machines/launch.ts';
@@ -20,9 +20,9 @@ import { requireSubnet, subnetFor } from '../machines/network.ts';
 import { placeOf, priceOf } from '../machines/placement.ts';
 import { sizeName } from '../machines/sizes.ts';
 import { ownOf, statusOf } from '../mapping.ts';
-import { checkName } from '../names.ts';
-import { makeResource, taken } from '../resources.ts';
-import { fromTags, keyDigest, metadataIn } from '../tags.ts';
+import { checkName } from '../resources/names.ts';
+import { makeResource, taken } from '../resources/resource-calls.ts';
+import { fromTags, keyDigest, metadataIn } from '../resources/tags.ts';
 import { readHeldMachine, type HeldMachine } from './held-machine.ts';
 import { locateMachineImage } from './machine-image-id.ts';
 import { optionsIn } from './machine-note.ts';

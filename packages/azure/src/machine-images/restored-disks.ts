@@ -3,7 +3,7 @@ import type { Labels, OperationControl } from '@imgkit/core';
 import { number, object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import type { AzureRestoreOptions } from '../machines/machine-options.ts';
-import { makeResource, type ResourceKind } from '../resources.ts';
+import { makeResource, type ResourceKind } from '../resources/resource-calls.ts';
 import type { HeldMachine } from './held-machine.ts';
 import { heldDisks } from './restore-point.ts';
 

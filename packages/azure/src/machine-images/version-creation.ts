@@ -8,14 +8,14 @@ import {
 
 import { object, objects, text, textMap, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { createVersion, finishVersion } from '../image-creation.ts';
-import { invalid } from '../invalid.ts';
+import { createVersion, finishVersion } from '../images/image-creation.ts';
+import { invalid } from '../resources/invalid.ts';
 import { powerOf } from '../mapping/instance.ts';
 import { toArchitecture } from '../mapping.ts';
-import type { OperationToken } from '../operation-token.ts';
-import { regionName } from '../regions.ts';
-import { formatId } from '../resource-id.ts';
-import { metadataIn } from '../tags.ts';
+import type { OperationToken } from '../resources/operation-token.ts';
+import { regionName } from '../resources/regions.ts';
+import { formatId } from '../resources/resource-id.ts';
+import { metadataIn } from '../resources/tags.ts';
 import { fromVersion, readMachineVersion } from './image-version.ts';
 import { noteOf, writeNote } from './machine-note.ts';
 import type { AzureMachineImageOptions } from './machine-image-options.ts';

@@ -2,11 +2,11 @@ import { ImgkitError, type CallOptions, type LaunchRequest } from '@imgkit/core'
 
 import type { WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { imageReferenceOf, parseImageId } from '../image-id.ts';
-import { invalid } from '../image-request.ts';
-import { marketplaceFacts, readMarketplace } from '../marketplace.ts';
-import { plainId } from '../resource-id.ts';
-import { prepareSource, refuseWithdrawn, type SourceFacts } from '../sources.ts';
+import { imageReferenceOf, parseImageId } from '../images/image-id.ts';
+import { invalid } from '../images/image-request.ts';
+import { marketplaceFacts, readMarketplace } from '../images/marketplace.ts';
+import { plainId } from '../resources/resource-id.ts';
+import { prepareSource, refuseWithdrawn, type SourceFacts } from '../images/sources.ts';
 
 /** What a machine boots from, as Azure has it. */
 export interface BootContent {

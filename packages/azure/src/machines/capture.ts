@@ -7,11 +7,11 @@ import {
 
 import { object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import type { AzureImageOptions } from '../image-request.ts';
-import { planOf } from '../marketplace.ts';
+import type { AzureImageOptions } from '../images/image-request.ts';
+import { planOf } from '../images/marketplace.ts';
 import { isGeneralized, powerOf } from '../mapping/instance.ts';
-import { formatId, parseIdOf } from '../resource-id.ts';
-import type { PreparedSource } from '../sources.ts';
+import { formatId, parseIdOf } from '../resources/resource-id.ts';
+import type { PreparedSource } from '../images/sources.ts';
 import { generalizeMachine, requireGeneralizable } from './generalization.ts';
 import { actOn, halt } from './power.ts';
 

@@ -2,7 +2,7 @@ import { ImgkitError, type OperationControl } from '@imgkit/core';
 
 import { object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import type { AzureImageOptions } from '../image-request.ts';
+import type { AzureImageOptions } from '../images/image-request.ts';
 import { isGeneralized, powerOf } from '../mapping/instance.ts';
 import { consoleTail } from './console.ts';
 import { actOn, halt } from './power.ts';

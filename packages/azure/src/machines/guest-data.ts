@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { checkedPublicKey, guestUserData, ImgkitError, type LaunchRequest } from '@imgkit/core';
 
 import type { WireObject } from '../api/wire.ts';
-import { invalid } from '../image-request.ts';
+import { invalid } from '../images/image-request.ts';
 
 /** Who may log in where nobody is named. */
 export const defaultUser = 'imgkit';

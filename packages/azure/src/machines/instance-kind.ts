@@ -3,7 +3,7 @@ import type { CallOptions, Instance } from '@imgkit/core';
 import { object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
 import { toInstance } from '../mapping/instance.ts';
-import type { ResourceKind } from '../resources.ts';
+import type { ResourceKind } from '../resources/resource-calls.ts';
 
 /** Machines among the kinds of resources. */
 export function instanceKind({ provider, gallery }: AzureContext): ResourceKind<Instance> {

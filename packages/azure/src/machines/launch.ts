@@ -10,13 +10,13 @@ import {
 
 import type { WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../definitions.ts';
-import { invalid } from '../image-request.ts';
+import { ended, ifThere } from '../versions/definitions.ts';
+import { invalid } from '../images/image-request.ts';
 import { ownOf } from '../mapping.ts';
-import { machineName } from '../names.ts';
-import { formatId, parseIdOf } from '../resource-id.ts';
-import { makeResource, type ResourceKind } from '../resources.ts';
-import { keyDigest } from '../tags.ts';
+import { machineName } from '../resources/names.ts';
+import { formatId, parseIdOf } from '../resources/resource-id.ts';
+import { makeResource, type ResourceKind } from '../resources/resource-calls.ts';
+import { keyDigest } from '../resources/tags.ts';
 import { bootContent, type BootContent } from './boot.ts';
 import { toOsProfile, toUserData } from './guest-data.ts';
 import { readMachineOptions, type AzureMachineOptions } from './machine-options.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-import { readOptions } from '../image-request.ts';
+import { readOptions } from '../images/image-request.ts';
 
 const armId = z.string().startsWith('/subscriptions/');
 

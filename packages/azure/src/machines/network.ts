@@ -2,11 +2,11 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { flag, object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../definitions.ts';
-import { invalid } from '../invalid.ts';
+import { ifThere } from '../versions/definitions.ts';
+import { invalid } from '../resources/invalid.ts';
 import { isBusy } from '../mapping.ts';
-import { regionName, sameRegion } from '../regions.ts';
-import { toTags } from '../tags.ts';
+import { regionName, sameRegion } from '../resources/regions.ts';
+import { toTags } from '../resources/tags.ts';
 
 const addressSpace = '10.64.0.0/16';
 /** Azure takes priorities from 100 to 4096. */

@@ -4,8 +4,8 @@ import { object, text, type WireObject } from '../api/wire.ts';
 import type { OperationEnd } from '../client.ts';
 import type { AzureContext } from '../context.ts';
 import { powerOf } from '../mapping/instance.ts';
-import type { OperationToken } from '../operation-token.ts';
-import { readResource, type ResourceKind } from '../resources.ts';
+import type { OperationToken } from '../resources/operation-token.ts';
+import { readResource, type ResourceKind } from '../resources/resource-calls.ts';
 
 /** Carries out an action on a machine, and waits until it is done. */
 export async function actOn(

@@ -2,8 +2,8 @@ import { ImgkitError, type CallOptions, type MachineTemplate } from '@imgkit/cor
 
 import { objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { invalid } from '../image-request.ts';
-import { regionName } from '../regions.ts';
+import { invalid } from '../images/image-request.ts';
+import { regionName } from '../resources/regions.ts';
 
 /** What a machine shall have at least. */
 type Wish = Exclude<NonNullable<MachineTemplate['machineType']>, string>;

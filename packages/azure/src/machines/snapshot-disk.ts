@@ -1,7 +1,7 @@
 import type { LaunchRequest, OperationControl } from '@imgkit/core';
 
 import type { AzureContext } from '../context.ts';
-import { makeResource } from '../resources.ts';
+import { makeResource } from '../resources/resource-calls.ts';
 import type { BootContent } from './boot.ts';
 import type { AzureMachineOptions } from './machine-options.ts';
 

@@ -1,10 +1,10 @@
 import type { Disk, ImageRef, Snapshot } from '@imgkit/core';
 
 import { instant, number, object, text, textMap, type WireObject } from '../api/wire.ts';
-import { ownImageSpelling } from '../image-id.ts';
+import { ownImageSpelling } from '../images/image-id.ts';
 import { statusOf } from '../mapping.ts';
-import { ownSpelling, type ResourceId } from '../resource-id.ts';
-import { fromTags } from '../tags.ts';
+import { ownSpelling, type ResourceId } from '../resources/resource-id.ts';
+import { fromTags } from '../resources/tags.ts';
 
 const gib = 2 ** 30;
 

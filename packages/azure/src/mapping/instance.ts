@@ -1,10 +1,10 @@
 import type { AttachedDisk, Instance, InstanceStatus } from '@imgkit/core';
 
 import { instant, number, object, objects, text, textMap, type WireObject } from '../api/wire.ts';
-import { formatImageId, parseImageId } from '../image-id.ts';
+import { formatImageId, parseImageId } from '../images/image-id.ts';
 import { ownOf } from '../mapping.ts';
-import { ownSpelling, type ResourceId } from '../resource-id.ts';
-import { fromTags, metadataIn } from '../tags.ts';
+import { ownSpelling, type ResourceId } from '../resources/resource-id.ts';
+import { fromTags, metadataIn } from '../resources/tags.ts';
 
 const gib = 2 ** 30;
 

@@ -1,8 +1,8 @@
 import type { ImageOrigin } from '@imgkit/core';
 
 import { object, text, type WireObject } from '../api/wire.ts';
-import { formatImageId, parseImageId } from '../image-id.ts';
-import { ownSpelling, parseResourceId, type ResourceId } from '../resource-id.ts';
+import { formatImageId, parseImageId } from '../images/image-id.ts';
+import { ownSpelling, parseResourceId, type ResourceId } from '../resources/resource-id.ts';
 
 const kinds: Readonly<Record<string, ImageOrigin['kind']>> = {
   'Microsoft.Compute/disks': 'disk',

@@ -6,7 +6,7 @@ import {
   type PrincipalKind,
 } from '@imgkit/core';
 
-import type { ResourceId } from '../resource-id.ts';
+import type { ResourceId } from '../resources/resource-id.ts';
 import { changeSharing, readProfile, requirePermissions } from './gallery-profile.ts';
 import { galleryOf } from './role-grants.ts';
 import type { SharingWay } from './sharing-way.ts';

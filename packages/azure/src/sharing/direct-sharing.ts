@@ -6,8 +6,8 @@ import {
   type PrincipalKind,
 } from '@imgkit/core';
 
-import { invalid } from '../image-request.ts';
-import type { ResourceId } from '../resource-id.ts';
+import { invalid } from '../images/image-request.ts';
+import type { ResourceId } from '../resources/resource-id.ts';
 import {
   changeSharing,
   readProfile,

@@ -2,8 +2,8 @@ import { ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { flag, object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended } from '../definitions.ts';
-import { formatId, type ResourceId } from '../resource-id.ts';
+import { ended } from '../versions/definitions.ts';
+import { formatId, type ResourceId } from '../resources/resource-id.ts';
 
 /** How a gallery is shared beside roles. */
 export interface GalleryProfile {

@@ -10,9 +10,9 @@ import {
 
 import type { RoleAssignment } from '../client.ts';
 import type { AzureContext } from '../context.ts';
-import { invalid } from '../image-request.ts';
-import { sameName } from '../names.ts';
-import { definitionOf, formatId, type ResourceId } from '../resource-id.ts';
+import { invalid } from '../images/image-request.ts';
+import { sameName } from '../resources/names.ts';
+import { definitionOf, formatId, type ResourceId } from '../resources/resource-id.ts';
 import type { SharingWay } from './sharing-way.ts';
 
 /** Compute Gallery Image Reader: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/compute */

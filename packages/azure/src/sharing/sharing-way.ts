@@ -1,6 +1,6 @@
 import type { CallOptions, Grant, Principal, PrincipalKind, SharingUnit } from '@imgkit/core';
 
-import type { ResourceId } from '../resource-id.ts';
+import type { ResourceId } from '../resources/resource-id.ts';
 
 /** One of Azure's ways to let others use images. Which one is said by `azure({ shareBy })`. */
 export interface SharingWay {

@@ -1,5 +1,5 @@
 import type { AzureContext } from '../context.ts';
-import { formatId, type ResourceId } from '../resource-id.ts';
+import { formatId, type ResourceId } from '../resources/resource-id.ts';
 import { galleryOf } from './role-grants.ts';
 
 /** What the ways have in common that share all of a gallery, with people who don't find it where its owner has it. */

@@ -3,10 +3,10 @@ import { ImgkitError, type CallOptions, type DeprecationState } from '@imgkit/co
 import { textMap } from '../api/wire.ts';
 import type { RoleAssignment } from '../client.ts';
 import type { AzureContext } from '../context.ts';
-import { ended } from '../definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import { toDeprecationOf } from '../mapping.ts';
-import { definitionOf, formatId, type ResourceId } from '../resource-id.ts';
-import { versionsOf } from '../versions.ts';
+import { definitionOf, formatId, type ResourceId } from '../resources/resource-id.ts';
+import { versionsOf } from '../versions/versions.ts';
 import { assignmentOf, giveRole, readersAt } from './role-grants.ts';
 
 /** The tags of a definition that say who is to read it again: `imgkit-readers-1`, and so on. */

@@ -14,8 +14,8 @@ import {
 import { exportDisk, fileError, ownName, writeAtomically } from '@imgkit/core/local';
 
 import type { AzureContext } from '../context.ts';
-import { formatId } from '../resource-id.ts';
-import { locateVersion } from '../versions.ts';
+import { formatId } from '../resources/resource-id.ts';
+import { locateVersion } from '../versions/versions.ts';
 import { openPublicBlob } from './blob-container.ts';
 import { downloadDisk } from './disk-download.ts';
 import { withReadableDisk } from './readable-disk.ts';

@@ -1,8 +1,8 @@
 import type { Disks, OwnedCollection, OwnedItem } from '@imgkit/core';
 
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../definitions.ts';
-import { hasLabels } from '../tags.ts';
+import { ifThere } from '../versions/definitions.ts';
+import { hasLabels } from '../resources/tags.ts';
 import { isReadable, removeReadable } from './readable-disk.ts';
 
 /**

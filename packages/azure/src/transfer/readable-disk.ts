@@ -13,8 +13,8 @@ import {
 import { text } from '../api/wire.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
 import { toDisk } from '../mapping/disk.ts';
-import { makeResource, type ResourceKind } from '../resources.ts';
-import { temporaryLabels } from '../temporary-labels.ts';
+import { makeResource, type ResourceKind } from '../resources/resource-calls.ts';
+import { temporaryLabels } from '../resources/temporary-labels.ts';
 
 /** How long the bytes of a disk can be read, and how long what a killed process leaves is kept, in seconds. */
 const readableSeconds = 24 * 60 * 60;

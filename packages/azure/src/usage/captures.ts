@@ -2,10 +2,10 @@ import type { CallOptions, ImageUser } from '@imgkit/core';
 
 import { isWireObject, object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { sameImageId } from '../image-id.ts';
+import { sameImageId } from '../images/image-id.ts';
 import { readNote } from '../machine-images/machine-note.ts';
 import { ownOf } from '../mapping.ts';
-import { ownSpelling, sameId, type ResourceType } from '../resource-id.ts';
+import { ownSpelling, sameId, type ResourceType } from '../resources/resource-id.ts';
 
 // What was captured of machines: restore points, machine images that are versions, managed images.
 

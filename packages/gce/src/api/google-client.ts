@@ -20,7 +20,7 @@ import type {
   WaitOptions,
 } from '../client.ts';
 import { operationError } from '../errors.ts';
-import { regionOf } from '../resource-id.ts';
+import { regionOf } from '../resources/resource-id.ts';
 import { operationCall, pageWarnings, readOperation } from './operations.ts';
 import { requestIdOf } from './request-id.ts';
 import { SdkCalls, type SdkCallsParts } from './sdk-calls.ts';

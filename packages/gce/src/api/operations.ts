@@ -1,7 +1,7 @@
 import { ImgkitError } from '@imgkit/core';
 
 import type { ApiService, ApiWarning, CloudOperation, OperationName } from '../client.ts';
-import { shortId, parseResourceId, regionOf, zoneOf } from '../resource-id.ts';
+import { shortId, parseResourceId, regionOf, zoneOf } from '../resources/resource-id.ts';
 import {
   isWireObject,
   number,

@@ -2,7 +2,7 @@ import { ImgkitError, type Labels } from '@imgkit/core';
 import * as z from 'zod';
 
 import { text, type WireObject } from '../api/wire.ts';
-import { keyLabel } from '../labels.ts';
+import { keyLabel } from '../resources/labels.ts';
 
 /**
  * What imgkit has to remember of a group or a template. Neither has labels, and both have a description that

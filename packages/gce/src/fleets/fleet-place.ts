@@ -1,7 +1,7 @@
 import { ImgkitError } from '@imgkit/core';
 
 import type { ApiService } from '../client.ts';
-import { parseIdOf, regionOf, zoneOf, type ResourceId } from '../resource-id.ts';
+import { parseIdOf, regionOf, zoneOf, type ResourceId } from '../resources/resource-id.ts';
 
 /** The word for managed instance groups in ids, zonal and regional ones. */
 export const groupCollection = 'instanceGroupManagers';

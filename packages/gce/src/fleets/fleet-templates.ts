@@ -5,12 +5,12 @@ import { ImgkitError, type CallOptions, type Labels, type MachineTemplate } from
 import { keyDigest } from '../api/request-id.ts';
 import { object, objects, text, type WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
-import { ifThere, makeOnce } from '../creation.ts';
-import { toGceLabels } from '../labels.ts';
+import { ifThere, makeOnce } from '../resources/creation.ts';
+import { toGceLabels } from '../resources/labels.ts';
 import { readMachineOptions } from '../mapping/machine-options.ts';
 import { toMachine } from '../mapping/machine-template.ts';
-import { formatId, parseIdOf, regionOf, sameId, shortId } from '../resource-id.ts';
-import { usableImage } from '../sources.ts';
+import { formatId, parseIdOf, regionOf, sameId, shortId } from '../resources/resource-id.ts';
+import { usableImage } from '../resources/sources.ts';
 import { readNote, withKeyLabel, writeNote, type FleetNote } from './fleet-note.ts';
 import { locateGroup } from './fleet-place.ts';
 

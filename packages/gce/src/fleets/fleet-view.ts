@@ -2,7 +2,7 @@ import { ImgkitError, type CallOptions, type Fleet, type FleetVersion } from '@i
 
 import { number, text, type WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
-import { shortId } from '../resource-id.ts';
+import { shortId } from '../resources/resource-id.ts';
 import { readNote } from './fleet-note.ts';
 import { callOnGroup } from './fleet-place.ts';
 import { imageOf, readTemplate } from './fleet-templates.ts';

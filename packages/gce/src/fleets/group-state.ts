@@ -1,7 +1,7 @@
 import { ImgkitError } from '@imgkit/core';
 
 import { flag, number, object, objects, text, type WireObject } from '../api/wire.ts';
-import { formatId, parseIdOf, shortId } from '../resource-id.ts';
+import { formatId, parseIdOf, shortId } from '../resources/resource-id.ts';
 import { readNote, writeNote } from './fleet-note.ts';
 
 /** One version of a group. */

@@ -3,7 +3,7 @@ import { ImgkitError, type OperationControl, type RolloutRequest } from '@imgkit
 import { number, object, text, type WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
 import { operationError } from '../errors.ts';
-import { readOptions } from '../provider-options.ts';
+import { readOptions } from '../resources/provider-options.ts';
 import { rolloutOptions } from './fleet-options.ts';
 import { readGroup, readMembers } from './fleet-view.ts';
 import {

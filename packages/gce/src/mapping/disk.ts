@@ -1,8 +1,8 @@
 import type { Disk, ResourceStatus, Snapshot } from '@imgkit/core';
 
 import { number, text, textMap, texts, type WireObject } from '../api/wire.ts';
-import { fromGceLabels } from '../labels.ts';
-import { shortId } from '../resource-id.ts';
+import { fromGceLabels } from '../resources/labels.ts';
+import { shortId } from '../resources/resource-id.ts';
 import { gib, toInstant } from '../mapping.ts';
 
 /** Google's statuses of disks, snapshots and machine images. */

@@ -14,8 +14,8 @@ import {
   fromGceLabels,
   publishedLabel,
   versionLabel,
-} from '../labels.ts';
-import { formatId, parseIdOf, shortId } from '../resource-id.ts';
+} from '../resources/labels.ts';
+import { formatId, parseIdOf, shortId } from '../resources/resource-id.ts';
 import { gib, toArchitecture, toInstant } from '../mapping.ts';
 
 /** How Google shows the deprecation of an image. */

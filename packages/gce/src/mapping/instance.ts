@@ -1,8 +1,8 @@
 import type { AttachedDisk, Instance, InstanceStatus } from '@imgkit/core';
 
 import { flag, number, object, objects, text, textMap, type WireObject } from '../api/wire.ts';
-import { fromGceLabels } from '../labels.ts';
-import { shortId } from '../resource-id.ts';
+import { fromGceLabels } from '../resources/labels.ts';
+import { shortId } from '../resources/resource-id.ts';
 import { bareName } from './machine-type.ts';
 import { readMetadata } from './metadata.ts';
 import { gib, toInstant } from '../mapping.ts';

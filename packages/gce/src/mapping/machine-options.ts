@@ -1,7 +1,11 @@
 import { ImgkitError, type MachineTemplate } from '@imgkit/core';
 import * as z from 'zod';
 
-import { encryptionOptions, readOptions, type GceEncryptionOptions } from '../provider-options.ts';
+import {
+  encryptionOptions,
+  readOptions,
+  type GceEncryptionOptions,
+} from '../resources/provider-options.ts';
 
 const text = z.string().min(1);
 

@@ -1,8 +1,8 @@
 import { ImgkitError, type Architecture, type ExtraDisk, type MachineTemplate } from '@imgkit/core';
 
 import type { WireObject } from '../api/wire.ts';
-import { encryptionKey } from '../provider-options.ts';
-import { regionOf } from '../resource-id.ts';
+import { encryptionKey } from '../resources/provider-options.ts';
+import { regionOf } from '../resources/resource-id.ts';
 import { machineTypeName } from './machine-type.ts';
 import type { GceMachineOptions } from './machine-options.ts';
 import { toMetadata } from './metadata.ts';

@@ -15,7 +15,7 @@ import type { Bucket, File } from '@google-cloud/storage';
 
 import type { Credentials } from '../api/credentials.ts';
 import { keyDigest } from '../api/request-id.ts';
-import type { FileUploads } from '../image-sources.ts';
+import type { FileUploads } from '../images/image-sources.ts';
 import { readFormat } from './disk-file.ts';
 import { toInstant } from '../mapping.ts';
 import { packDisk, readDisk } from './raw-disk.ts';

@@ -1,7 +1,7 @@
 import { ImgkitError, type OwnedCollection, type OwnedItem } from '@imgkit/core';
 
 import type { GceContext } from '../context.ts';
-import { hasLabels } from '../labels.ts';
+import { hasLabels } from '../resources/labels.ts';
 import type { BucketUploads } from './bucket-uploads.ts';
 
 /**
