@@ -33,7 +33,7 @@ import {
 } from './fleets/fleet-templates.ts';
 import { readGroup, showFleet } from './fleets/fleet-view.ts';
 import { isPaused, isSettled, nextVersions, templateBefore } from './fleets/group-state.ts';
-import { checkCount, toUpdatePolicy, withType } from './fleets/rollout.ts';
+import { checkCount, isRollingOut, toUpdatePolicy, withType } from './fleets/rollout.ts';
 import { hasLabels } from './resources/labels.ts';
 import { shortId } from './resources/resource-id.ts';
 
@@ -139,19 +139,22 @@ export class GceFleets implements Fleets {
       const group = await readGroup(context, id, control);
       const updatePolicy = toUpdatePolicy(request, group);
       checkFleetTemplate(template);
+      const labels = readNote(group)?.labels ?? {};
+      const planned = await planTemplate(context, id, labels, template, control);
+      const size = number(group, 'targetSize') ?? 0;
+      const canary =
+        request.canary === undefined || request.canary >= size ? undefined : request.canary;
+      const next = nextVersions(group, planned.id, canary);
       if (isPaused(group) || !isSettled(group)) {
+        // What a process has begun that is no more, or whose answer got lost, is gone on with.
+        if (isRollingOut(group, { ...next, updatePolicy }))
+          return this.#changes.finish('fleets.rollOut', id, rememberToken(control));
         throw new ImgkitError('FAILED_PRECONDITION', `a change of fleet "${id}" goes on`, {
           resource: id,
           hint: 'Wait for its end, or roll it back.',
         });
       }
-      const labels = readNote(group)?.labels ?? {};
-      const planned = await planTemplate(context, id, labels, template, control);
       await makeTemplate(context, planned);
-      const size = number(group, 'targetSize') ?? 0;
-      const canary =
-        request.canary === undefined || request.canary >= size ? undefined : request.canary;
-      const next = nextVersions(group, planned.id, canary);
       return this.#changes.patch('fleets.rollOut', id, group, { ...next, updatePolicy }, control);
     });
   }

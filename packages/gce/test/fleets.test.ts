@@ -101,6 +101,33 @@ it('what is given up goes on in the cloud, and is waited for by its token', asyn
   await cloud.other.owned.delete('fleet', (await owned())[0]?.id ?? '');
 });
 
+it('a rollout that another process has begun is gone on with by the same call, and by no other', async () => {
+  const fleets = fleetsOf(cloud.provider);
+  const others = fleetsOf(cloud.other);
+  const made = await fleets.create({ name: 'web', size: 2, labels, template: template('1') });
+  for (const [version, canary] of [['2'], ['3', 1]] as const) {
+    const before = (await fleets.get(made.id)).instances;
+    const request = { fleet: made.id, template: template(version), canary };
+    const stop = new AbortController();
+    // Nothing is made as long as we look.
+    const project = cloud.emulator.project('imgkit-test');
+    project.setQuota('CPUS', 0, region);
+    const begun = fleets.rollOut(request, { signal: stop.signal });
+    await begun.token();
+    stop.abort();
+    await expect(begun).rejects.toMatchObject({ code: 'PENDING' });
+    for (const other of [{ template: template('4') }, { maxSurge: 2 }])
+      await expect(others.rollOut({ ...request, ...other })).rejects.toMatchObject({
+        code: 'FAILED_PRECONDITION',
+      });
+    project.setQuota('CPUS', 1000, region);
+    const { status, instances } = await others.rollOut(request);
+    expect(status).toBe('STABLE');
+    expect(instances.filter((id) => before.includes(id))).toHaveLength(canary ?? 0);
+  }
+  await fleets.delete(made.id);
+});
+
 it('machines that don’t come up end the waiting with what Google says; what can’t be made is removed', async () => {
   const { emulator } = cloud;
   const fleets = fleetsOf(cloud.provider);

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import { ImgkitError, type OperationControl, type RolloutRequest } from '@imgkit/core';
 
 import { number, object, text, type WireObject } from '../api/wire.ts';
@@ -13,6 +15,7 @@ import {
   isQuiet,
   isSettled,
   targetTemplate,
+  versionsOf,
   zonesOf,
   type ManagedInstance,
 } from './group-state.ts';
@@ -117,6 +120,18 @@ export function withType(group: WireObject, type: 'PROACTIVE' | 'OPPORTUNISTIC')
   };
 }
 
+/** Whether a group goes already where the fields would bring it, and in the same manner. */
+export function isRollingOut(group: WireObject, fields: WireObject): boolean {
+  const policy = withType(group, 'PROACTIVE');
+  return (
+    !isPaused(group) &&
+    isDeepStrictEqual(versionsOf(group), versionsOf(fields)) &&
+    Object.entries(object(fields, 'updatePolicy') ?? {}).every(([name, value]) =>
+      isDeepStrictEqual(policy[name], value),
+    )
+  );
+}
+
 /** A fleet that is waited for. */
 export interface SettlingFleet {
   /** The call that changed it. */
@@ -163,10 +178,14 @@ export async function waitUntilSettled(
     }
   } catch (error) {
     if (!signal.aborted || (ImgkitError.is(error) && error.code !== 'CANCELLED')) throw error;
+    const known = token();
     throw new ImgkitError('PENDING', `${call} goes on in the cloud`, {
       resource: id,
-      token: token(),
-      hint: 'Go on waiting with provider.resume(token).',
+      token: known,
+      hint:
+        known === undefined
+          ? 'Go on waiting with the same call.'
+          : 'Go on waiting with provider.resume(token).',
       cause: error,
     });
   }
