@@ -63,8 +63,12 @@ describe.skipIf(base.image === undefined)(`a bake that is not wanted ${base.miss
   });
 
   it('is cancelled by Ctrl-C at any moment, removes what it made, and says so', async () => {
+    // The first one also saves its booted machine, and has more to say than those that start from that.
+    expect((await world.bake(job('first'))).error).toBeUndefined();
     const whole = await world.bake(job('whole'));
     expect(whole.error).toBeUndefined();
+    const standing = await world.images();
+    expect(standing).toContain('app-whole: published ACTIVE');
     // The keys of the bake that was lost are gone too by now.
     expect(await world.leftovers()).toEqual([]);
     // Until its verifier boots, which takes seconds: once it is published, soon after that, it is too late.
@@ -85,7 +89,7 @@ describe.skipIf(base.image === undefined)(`a bake that is not wanted ${base.miss
       const end = await program.ended;
       expect(end.error, `after ${moment} of ${many} lines`).toMatchObject({ code: 'CANCELLED' });
       expect(resources(end, 'removed'), `after ${moment} lines`).toEqual(resources(end, 'created'));
-      expect(await world.images()).toEqual(['app-whole: published ACTIVE']);
+      expect(await world.images()).toEqual(standing);
       expect(await world.leftovers()).toEqual([]);
     }
     // The last one is not spoilt for good.
