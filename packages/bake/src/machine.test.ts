@@ -68,6 +68,21 @@ it('switches a machine on that a crash left switched off in the middle of a rest
   expect(await machine.bootId()).not.toBe(since);
 });
 
+it('switches a machine on that goes down while it is asked, as a process was told that is no more', async () => {
+  let goesDown = true;
+  const { machine, instances, id, guests } = await setUp(async (options) => {
+    if (!goesDown) return guests.connect(options);
+    goesDown = false;
+    await instances.stop(id);
+    return new Promise((_, reject) => {
+      options.signal.addEventListener('abort', () => reject(new ImgkitError('CANCELLED', 'ended')));
+    });
+  }, true);
+  await machine.restart({ since: 'the boot before', timeoutMs: 15_000 });
+  expect(await machine.bootId()).not.toBe('the boot before');
+  expect(await instances.get(id)).toMatchObject({ status: 'RUNNING' });
+});
+
 it('does not wait for a machine that has stopped', async () => {
   const connecting = Promise.withResolvers<void>();
   const { machine, instances, id } = await setUp(({ signal }) => {

@@ -100,10 +100,16 @@ export class ProviderMachine implements Machine, AsyncDisposable {
     const { instances, signal } = this.#options;
     const deadline = performance.now() + timeoutMs;
     const left = () => Math.max(1, Math.round(deadline - performance.now()));
-    const { status } = await instances.get(this.instance, { signal });
+    let { status } = await instances.get(this.instance, { signal });
     if (status !== 'STOPPED') {
-      if ((await this.bootId(left())) !== since) return;
-      await this.#goDown(instances.traits.fastRestart ? 'poweroff' : 'reboot');
+      try {
+        if ((await this.bootId(left())) !== since) return;
+        await this.#goDown(instances.traits.fastRestart ? 'poweroff' : 'reboot');
+      } catch (error) {
+        // A process that is no more may have told it to go down, and so it did while we asked.
+        ({ status } = await instances.get(this.instance, { signal }));
+        if (status !== 'STOPPED') throw error;
+      }
     }
     if (status === 'STOPPED' || instances.traits.fastRestart) {
       await instances.stop(this.instance, { signal, graceMs: Math.min(left(), powerOffMs) });
