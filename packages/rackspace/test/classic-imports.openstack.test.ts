@@ -245,7 +245,7 @@ describe.skipIf(missing !== undefined)('an export whose process is killed', () =
     const gate = Promise.withResolvers<void>();
     cloud.tasks.gate = gate.promise;
     const exporting = transfer.export(wanted);
-    await expect.poll(containers).toHaveLength(1);
+    await expect.poll(containers, { timeout: 30_000 }).toHaveLength(1);
     expect(await owned(provider, labels), 'somebody works on it').toEqual([image.ref.id]);
     gate.resolve();
     await exporting;

@@ -192,7 +192,7 @@ describe.skipIf(missing !== undefined)('a machine image', () => {
       const lost = request('paused');
       await killedAt(await proxied('compute'), /POST .*\/action/, 'machineImages.create', lost);
       await expect
-        .poll(async () => (await provider.instances.get(server.id)).status)
+        .poll(async () => (await provider.instances.get(server.id)).status, { timeout: 30_000 })
         .toBe('STOPPED');
     };
     await paused();
