@@ -1,4 +1,4 @@
-import { ImgkitError } from '@imgkit/core';
+import { ImgkitError, withDetails } from '@imgkit/core';
 
 import { number, objects, text, texts, type WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
@@ -71,19 +71,9 @@ export async function diagnosed(
   if (!ImgkitError.is(error) || plain.has(error.code)) return error;
   const diagnosis = await look(context, error, suspects);
   if (Object.keys(diagnosis).length === 0) return error;
-  return new ImgkitError(error.code, error.message, {
-    provider: error.provider,
-    operation: error.operation,
-    resource: error.resource,
+  return withDetails(error, {
     hint: [gist(diagnosis), error.hint].filter((part) => part !== undefined).join(' '),
-    providerCode: error.providerCode,
-    requestId: error.requestId,
-    retryAfterMs: error.retryAfterMs,
-    token: error.token,
-    leftovers: error.leftovers,
-    replacement: error.replacement,
     data: { ...error.data, diagnosis },
-    cause: error.cause,
   });
 }
 

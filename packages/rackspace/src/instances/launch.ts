@@ -17,7 +17,7 @@ import { isGone } from './instance-view.ts';
 import { launchDigest, withKeyPair } from './key-pair.ts';
 import { readServerMetadata, toServerMetadata } from './server-metadata.ts';
 import { checkTemplate, planServer, type Planner } from './server-plan.ts';
-import { awaitServer, removeServer } from './server-state.ts';
+import { awaitServer } from './server-state.ts';
 import { removeInstance } from './removal.ts';
 
 /**
@@ -48,11 +48,8 @@ export async function launchServer(
     if (!isNew) return server;
     // Nova tells instants by the second: only when that is over is it known which one is the oldest.
     await context.sleep(Math.max(0, claimedAt + instantMs - context.clock.now()), control.signal);
-    const [first = server] = await serversNamed(context, name, control);
-    if (first.id === id) return server;
-    if (readServerMetadata(first).key !== digest) throw taken(name, first.id);
-    await removeServer(context, id);
-    return await runningServer(context, first.id, control);
+    const older = await giveWay(context, { name, id, digest }, control);
+    return older === undefined ? server : await runningServer(context, older, control);
   } catch (error) {
     if (!isNew && control.signal.aborted) throw pending(id, error);
     if (isNew) await undo(context, id, error);
@@ -87,16 +84,31 @@ async function claim(
   if (known !== undefined) return { id: known, isNew: false };
   const id = await create(context, request, plan, digest, signal);
   try {
-    // Names aren't unique in Nova, and nothing else keeps two from being made at the same time: the older one stays.
-    const [first] = await serversNamed(context, name, { signal });
-    if (first === undefined || first.id === id) return { id, isNew: true };
-    await removeServer(context, id);
-    if (readServerMetadata(first).key === digest) return { id: first.id, isNew: false };
-    throw taken(name, first.id);
+    const older = await giveWay(context, { name, id, digest }, { signal });
+    return older === undefined ? { id, isNew: true } : { id: older, isNew: false };
   } catch (error) {
     if (!ImgkitError.is(error, 'ALREADY_EXISTS')) await undo(context, id, error);
     throw error;
   }
+}
+
+/**
+ * Removes a new server if there is an older one of its name. Names aren't unique in Nova, and nothing else keeps two from
+ * being made at the same time.
+ *
+ * @returns The older one, made with the same key; nothing if there is none.
+ * @throws `ALREADY_EXISTS` if the older one was made with another key.
+ */
+async function giveWay(
+  context: CloudContext,
+  { name, id, digest }: { readonly name: string; readonly id: string; readonly digest: string },
+  { signal }: CallOptions,
+): Promise<string | undefined> {
+  const [first] = await serversNamed(context, name, { signal });
+  if (first === undefined || first.id === id) return undefined;
+  await removeInstance(context, id);
+  if (readServerMetadata(first).key === digest) return first.id;
+  throw taken(name, first.id);
 }
 
 /**
