@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   type CallOptions,
   type CreateMachineImageRequest,
@@ -14,7 +15,6 @@ import {
 
 import { objects, text, textMap } from './api/wire.ts';
 import { tokenOf, type AzureContext } from './context.ts';
-import { ifThere } from './versions/definitions.ts';
 import {
   fromVersion,
   machineVersionsIn,

@@ -47,6 +47,7 @@ export {
   type OperationToken,
   type ResumeCall,
 } from './plugin/cloud-calls.ts';
+export { ifThere } from './plugin/if-there.ts';
 export { ProviderCalls, type ErrorPlace } from './plugin/provider-calls.ts';
 export { withDetails } from './spec/error-details.ts';
 export type { Providers } from './plugin/providers.ts';

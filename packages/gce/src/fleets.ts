@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   type CallOptions,
   type CreateFleetRequest,
@@ -13,7 +14,6 @@ import {
 
 import { number, text, type WireObject } from './api/wire.ts';
 import { tokenOf, type GceContext } from './context.ts';
-import { ifThere } from './resources/creation.ts';
 import {
   FleetChanges,
   fleetChanges,

@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   type CallOptions,
   type CreateMachineImageRequest,
@@ -14,7 +15,7 @@ import {
 import * as z from 'zod';
 
 import type { GceContext } from './context.ts';
-import { creationLabels, ifThere } from './resources/creation.ts';
+import { creationLabels } from './resources/creation.ts';
 import { diagnosed } from './machines/diagnosis.ts';
 import { instanceKind, instancePlace, machineImageKind } from './resources/kinds.ts';
 import { toGceLabels } from './resources/labels.ts';

@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   type CallOptions,
   type Image,
@@ -9,7 +10,6 @@ import {
 
 import { object, text, textMap, type WireObject } from './api/wire.ts';
 import type { GceContext } from './context.ts';
-import { ifThere } from './resources/creation.ts';
 import { changeLabels, patchImage, readImage } from './images/image-changes.ts';
 import {
   encodeLabelValue,

@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   type CreateFleetRequest,
   type Fleet,
@@ -7,7 +8,7 @@ import {
 
 import type { WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../versions/definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import { invalid, readOptions } from '../images/image-request.ts';
 import { ownOf, statusOf } from '../mapping.ts';
 import { subnetFor } from '../machines/network.ts';

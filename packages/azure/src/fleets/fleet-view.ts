@@ -1,4 +1,10 @@
-import { ImgkitError, type CallOptions, type Fleet, type FleetVersion } from '@imgkit/core';
+import {
+  ifThere,
+  ImgkitError,
+  type CallOptions,
+  type Fleet,
+  type FleetVersion,
+} from '@imgkit/core';
 
 import {
   flag,
@@ -11,7 +17,6 @@ import {
   type WireObject,
 } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../versions/definitions.ts';
 import { formatId, ownSpelling, parseIdOf, type ResourceId } from '../resources/resource-id.ts';
 import { fromTags } from '../resources/tags.ts';
 import { compareNumbers, parseNumber } from '../versions/version-number.ts';

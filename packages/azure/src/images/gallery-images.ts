@@ -1,8 +1,8 @@
-import type { CallOptions, Image } from '@imgkit/core';
+import { ifThere, type CallOptions, type Image } from '@imgkit/core';
 
 import { flag, object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ifThere, isForMachineImage } from '../versions/definitions.ts';
+import { isForMachineImage } from '../versions/definitions.ts';
 import { idOf, ownOf, statusOf, toDeprecationOf, toImage } from '../mapping.ts';
 import { definitionName } from '../resources/names.ts';
 import { sameRegion } from '../resources/regions.ts';

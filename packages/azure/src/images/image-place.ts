@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   throwIfAborted,
   type CallOptions,
@@ -7,7 +8,7 @@ import {
 
 import { text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { definitionId, ifThere } from '../versions/definitions.ts';
+import { definitionId } from '../versions/definitions.ts';
 import type { AzureImageOptions } from './image-request.ts';
 import { ownOf, statusOf } from '../mapping.ts';
 import { sameName } from '../resources/names.ts';

@@ -1,7 +1,7 @@
-import { ImgkitError, type CallOptions, type Labels } from '@imgkit/core';
+import { ifThere, ImgkitError, type CallOptions, type Labels } from '@imgkit/core';
 
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../versions/definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import type { DiskOfImage } from './disk-images.ts';
 import { isBusy, ownOf, statusOf } from '../mapping.ts';
 import { toTags } from '../resources/tags.ts';

@@ -1,9 +1,8 @@
-import { ImgkitError, type CallOptions, type Image } from '@imgkit/core';
+import { ifThere, ImgkitError, type CallOptions, type Image } from '@imgkit/core';
 
 import { flag, instant, number, object, text, textMap, type WireObject } from '../api/wire.ts';
 import type { RegionQuery } from '../client.ts';
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../versions/definitions.ts';
 import { formatImageId, type PublicVersionId } from './image-id.ts';
 import { toArchitecture, toDeprecation } from '../mapping.ts';
 import { fromTags, readOwn } from '../resources/tags.ts';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 
-import { ImgkitError, type MachineImage, type OperationControl } from '@imgkit/core';
+import { ifThere, ImgkitError, type MachineImage, type OperationControl } from '@imgkit/core';
 
 import { number, object, objects, type WireObject } from '../api/wire.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
-import { ended, ifThere } from '../versions/definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import { ownOf, statusOf } from '../mapping.ts';
 import type { OperationToken } from '../resources/operation-token.ts';
 import { keyDigest } from '../resources/tags.ts';

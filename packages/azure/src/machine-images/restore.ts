@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import {
+  ifThere,
   ImgkitError,
   type CallOptions,
   type Instance,
@@ -10,7 +11,7 @@ import {
 
 import { object, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../versions/definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import { invalid } from '../resources/invalid.ts';
 import { toUserData } from '../machines/guest-data.ts';
 import { instanceKind } from '../machines/instance-kind.ts';

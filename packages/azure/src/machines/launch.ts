@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import {
+  ifThere,
   ImgkitError,
   type ExtraDisk,
   type Instance,
@@ -10,7 +11,7 @@ import {
 
 import type { WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ended, ifThere } from '../versions/definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import { invalid } from '../images/image-request.ts';
 import { ownOf } from '../mapping.ts';
 import { machineName } from '../resources/names.ts';

@@ -1,8 +1,7 @@
-import { ImgkitError, type CallOptions } from '@imgkit/core';
+import { ifThere, ImgkitError, type CallOptions } from '@imgkit/core';
 
 import { flag, object, objects, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../versions/definitions.ts';
 import { invalid } from '../resources/invalid.ts';
 import { isBusy } from '../mapping.ts';
 import { regionName, sameRegion } from '../resources/regions.ts';

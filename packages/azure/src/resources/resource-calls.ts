@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import {
+  ifThere,
   ImgkitError,
   type CallOptions,
   type Labels,
@@ -10,7 +11,7 @@ import {
 
 import type { WireObject } from '../api/wire.ts';
 import { tokenOf, type AzureContext } from '../context.ts';
-import { ended, ifThere } from '../versions/definitions.ts';
+import { ended } from '../versions/definitions.ts';
 import { isBusy, ownOf, statusOf } from '../mapping.ts';
 import type { OperationToken } from './operation-token.ts';
 import { formatId, parseIdOf, type ResourceId, type ResourceType } from './resource-id.ts';

@@ -1,7 +1,6 @@
-import type { Disks, OwnedCollection, OwnedItem } from '@imgkit/core';
+import { ifThere, type Disks, type OwnedCollection, type OwnedItem } from '@imgkit/core';
 
 import type { AzureContext } from '../context.ts';
-import { ifThere } from '../versions/definitions.ts';
 import { hasLabels } from '../resources/tags.ts';
 import { isReadable, removeReadable } from './readable-disk.ts';
 

@@ -1,4 +1,4 @@
-import { ImgkitError, type Architecture, type CallOptions } from '@imgkit/core';
+import { ifThere, ImgkitError, type Architecture, type CallOptions } from '@imgkit/core';
 
 import { text, type WireObject } from '../api/wire.ts';
 import type { OperationAddress } from '../client.ts';
@@ -32,16 +32,6 @@ export interface DefinitionNeed {
 /** The id of a definition of the provider's own gallery. */
 export function definitionId(context: AzureContext, name: string): string {
   return context.id(type, context.settings.gallery, name);
-}
-
-/** Nothing for what isn't there. */
-export async function ifThere<T>(find: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await find();
-  } catch (error) {
-    if (ImgkitError.is(error, 'NOT_FOUND')) return undefined;
-    throw error;
-  }
 }
 
 /**

@@ -1,8 +1,14 @@
-import { ImgkitError, type CallOptions, type Image, type OperationControl } from '@imgkit/core';
+import {
+  ifThere,
+  ImgkitError,
+  type CallOptions,
+  type Image,
+  type OperationControl,
+} from '@imgkit/core';
 
 import { object, objects, number, text, type WireObject } from '../api/wire.ts';
 import type { AzureContext } from '../context.ts';
-import { definitionId, ended, ifThere, removeStandaloneDefinition } from './definitions.ts';
+import { definitionId, ended, removeStandaloneDefinition } from './definitions.ts';
 import { noImage, parseImageId } from '../images/image-id.ts';
 import { refuseMachineImage } from '../machine-images/machine-image-id.ts';
 import { isBusy, statusOf, toImage } from '../mapping.ts';

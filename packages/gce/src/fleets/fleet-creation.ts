@@ -1,9 +1,9 @@
-import type { CreateFleetRequest, Fleet, OperationControl } from '@imgkit/core';
+import { ifThere, type CreateFleetRequest, type Fleet, type OperationControl } from '@imgkit/core';
 
 import { keyDigest } from '../api/request-id.ts';
 import type { WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
-import { ifThere, makeOnce } from '../resources/creation.ts';
+import { makeOnce } from '../resources/creation.ts';
 import { readOptions } from '../resources/provider-options.ts';
 import { checkName } from '../resources/names.ts';
 import { formatId } from '../resources/resource-id.ts';

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 
-import { ImgkitError, type CallOptions, type Labels, type MachineTemplate } from '@imgkit/core';
+import {
+  ifThere,
+  ImgkitError,
+  type CallOptions,
+  type Labels,
+  type MachineTemplate,
+} from '@imgkit/core';
 
 import { keyDigest } from '../api/request-id.ts';
 import { object, objects, text, type WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
-import { ifThere, makeOnce } from '../resources/creation.ts';
+import { makeOnce } from '../resources/creation.ts';
 import { toGceLabels } from '../resources/labels.ts';
 import { readMachineOptions } from '../mapping/machine-options.ts';
 import { toMachine } from '../mapping/machine-template.ts';

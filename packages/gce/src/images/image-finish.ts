@@ -1,4 +1,5 @@
 import {
+  ifThere,
   ImgkitError,
   type CreateImageRequest,
   type Json,
@@ -8,7 +9,6 @@ import * as z from 'zod';
 
 import { text, textMap, type WireObject } from '../api/wire.ts';
 import type { GceContext } from '../context.ts';
-import { ifThere } from '../resources/creation.ts';
 import { changeLabels, deprecateImage, imageCall, patchImage, readImage } from './image-changes.ts';
 import { deprecationBlock } from './image-request.ts';
 import { pendingLabel, publishedLabel, without } from '../resources/labels.ts';

@@ -1,4 +1,4 @@
-import { ImgkitError, type Json, type OperationControl } from '@imgkit/core';
+import { ifThere, ImgkitError, type Json, type OperationControl } from '@imgkit/core';
 
 import { keyDigest } from '../api/request-id.ts';
 import { text, textMap, type WireObject } from '../api/wire.ts';
@@ -108,15 +108,5 @@ async function start(
       providerCode: error.providerCode,
       cause: error,
     });
-  }
-}
-
-/** Nothing for what isn't there. */
-export async function ifThere<T>(find: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await find();
-  } catch (error) {
-    if (ImgkitError.is(error, 'NOT_FOUND')) return undefined;
-    throw error;
   }
 }
